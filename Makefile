@@ -1,0 +1,31 @@
+# Each target does all its own set-up on a machine that has Python 3.11 to 3.13 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint clean
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	touch $@
+
+demo: $(VENV)/demo.stamp  ## Enhance a real brain scan, offline, and show what was gained.
+	$(BIN)/dnsp demo --output demo_output --overwrite
+
+lint: $(VENV)/dev.stamp  ## Lint, format, types and the import contract.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## Everything that CI runs.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+
+clean:
+	rm -rf $(VENV) demo_output

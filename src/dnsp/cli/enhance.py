@@ -1,0 +1,98 @@
+"""`dnsp enhance`: sharper scans from files or folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from dnsp.errors import DnspError, SettingError
+from dnsp.volume import Plane
+
+__all__ = ["enhance"]
+
+DEFAULT_MODEL = "edsr-small"
+
+
+def enhance(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A NIfTI scan, or a folder of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The scan to write, or a folder for them.")],
+    scale: Annotated[int, typer.Option(help="Enlarge by 2, 3 or 4 along both axes of the plane.")] = 2,
+    model: Annotated[
+        str, typer.Option(help="A model that comes with dnsp, a .safetensors file that dnsp train wrote, or bicubic.")
+    ] = DEFAULT_MODEL,
+    plane: Annotated[Plane, typer.Option(help="The plane of the slices, found by the scan's affine.")] = "axial",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, float32 or bfloat16 convolutions; auto takes bfloat16 where it is native.")
+    ] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    fill_non_finite: Annotated[
+        float | None, typer.Option(help="Put this intensity where a scan holds NaN or infinity, which are refused otherwise.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
+) -> int:
+    """Enhance a scan, or every scan of a folder.
+
+    Exit code 0: all done. 1: some scan failed, the others are done. 2: the call was wrong and nothing was done.
+    """
+    if scale not in (2, 3, 4):
+        raise SettingError(f"--scale must be 2, 3 or 4, not {scale}")
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise SettingError(f"--precision must be auto, float32 or bfloat16, not {precision}")
+
+    import torch  # noqa: PLC0415
+
+    from dnsp.enhancement import (  # noqa: PLC0415
+        Method,
+        NetworkMethod,
+        choose_device,
+        choose_precision,
+        enhance_file,
+        enlarge_bicubic,
+        find_inputs,
+    )
+    from dnsp.networks import find_model, load_model  # noqa: PLC0415
+
+    if threads:
+        torch.set_num_threads(threads)
+    method: Method = enlarge_bicubic
+    description: dict[str, object] = {"Model": model}
+    if model != "bicubic":
+        network, card = load_model(find_model(model, scale=scale))
+        if card.scale != scale:
+            raise SettingError(f"{model} was trained for scale {card.scale}, not {scale}")
+        chosen = choose_device(device)
+        dtype = choose_precision(precision, chosen)  # type: ignore[arg-type]
+        method = NetworkMethod(network, card, device=chosen, dtype=dtype)
+        description |= {"Precision": str(dtype).removeprefix("torch."), "TrainedOn": card.data.get("name", "")}
+
+    inputs = find_inputs(source, output)
+    errors = Console(stderr=True)
+    failed = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors) as progress:
+        for scan, target in inputs:
+            task = progress.add_task(scan.name, total=None)
+            try:
+                enhance_file(
+                    scan,
+                    target,
+                    method,
+                    scale=scale,
+                    plane=plane,
+                    fill_non_finite=fill_non_finite,
+                    overwrite=overwrite,
+                    description=description,
+                    on_slice=lambda done, total, task=task: progress.update(task, completed=done, total=total),
+                )
+            except DnspError as error:
+                failed += 1
+                progress.remove_task(task)
+                errors.print(f"dnsp: error: {error}", highlight=False, soft_wrap=True, markup=False)
+    done = len(inputs) - failed
+    errors.print(f"{done} of {len(inputs)} scans enhanced", highlight=False)
+    return 1 if failed else 0

@@ -1,0 +1,178 @@
+"""The training loop, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from dnsp.datasets import Scan
+from dnsp.errors import MissingExtraError
+from dnsp.metrics import psnr
+from dnsp.networks import NAMED_NETWORKS, build_network, save_model
+from dnsp.priors import Objective, require_finite
+from dnsp.training.config import OptimiserSettings, TrainingConfig
+from dnsp.training.pairs import SlicePairs, cut_patches, join_patches, make_pairs, shuffled_batches
+from dnsp.training.progress import TrainingProgress
+from dnsp.training.record import RunRecord, make_card, write_log
+from dnsp.training.sharpness_patches import extreme_patches
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+__all__ = ["train"]
+
+_WARM_UP = 0.05  # of the steps of a cosine schedule
+
+
+def train(
+    config: TrainingConfig,
+    *,
+    training: Sequence[Scan],
+    validation: Sequence[Scan],
+    output: Path,
+    data_name: str = "",
+    accelerator: str = "auto",
+    devices: int = 1,
+    show_progress: bool = True,
+) -> Path:
+    """Train a network with the objective's priors and save it.
+
+    The folder holds ``state.safetensors`` (the last complete epoch, everything needed to go on), ``log.csv`` (a row an
+    epoch) and, when done, ``model.safetensors`` with its card. Called again on the same folder, it goes on after the last
+    complete epoch and arrives where an unbroken run would have.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        What to train and how.
+    training, validation : sequence of Scan
+        Subjects to learn from, and held-out subjects whose PSNR is logged.
+    output : Path
+        Folder of the run; made where it is missing.
+    data_name : str
+        How the model's card names the data.
+    accelerator, devices
+        As in Lightning Fabric: "cpu", "cuda", "auto"; the number of processes that share every batch.
+    show_progress : bool
+        Draw a progress bar with loss, PSNR and time left.
+
+    Returns
+    -------
+    Path
+        The model's file.
+
+    Raises
+    ------
+    TrainingError
+        If a term of the loss is not finite, or the folder holds a run with other settings or data.
+    DataError, VolumeError
+        If a scan cannot be used.
+    """
+    fabric = _make_fabric(config.precision, accelerator=accelerator, devices=devices)
+    record = RunRecord(output, config=config, training=training, validation=validation, data_name=data_name)
+    if record.is_finished():
+        return record.model_path
+
+    train_pairs = [make_pairs(scan, settings=config.pairs) for scan in training]
+    validation_pairs = [make_pairs(scan, settings=config.pairs) for scan in validation]
+
+    network, objective = _seeded_modules(config, train_pairs)
+    parameters = [*network.parameters(), *objective.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
+    first_epoch = record.restore(network, objective, optimiser)
+    model, optimiser = fabric.setup(network, optimiser)
+    priors = fabric.setup_module(objective) if list(objective.parameters()) else objective.to(fabric.device)
+
+    patches = join_patches([cut_patches(p, settings=config.patches, seed=config.seed, epoch=0) for p in train_pairs])
+    steps_per_epoch = math.ceil(len(patches.reference) / config.optimiser.batch_size)
+    steps = steps_per_epoch * config.optimiser.epochs
+    with TrainingProgress(steps, done=first_epoch * steps_per_epoch, shown=show_progress and fabric.is_global_zero) as bar:
+        for epoch in range(first_epoch, config.optimiser.epochs):
+            if config.patches.fresh_each_epoch:
+                patches = join_patches(
+                    [cut_patches(p, settings=config.patches, seed=config.seed, epoch=epoch) for p in train_pairs]
+                )
+            model.train()
+            sums: dict[str, float] = {}
+            batches = shuffled_batches(
+                patches,
+                batch_size=config.optimiser.batch_size,
+                seed=config.seed,
+                epoch=epoch,
+                rank=fabric.global_rank,
+                world_size=fabric.world_size,
+            )
+            for step, batch in enumerate(batches, start=epoch * steps_per_epoch):
+                _set_learning_rate(optimiser, config.optimiser, step / steps)
+                estimate = model(fabric.to_device(batch.enlarged))
+                loss, terms = priors(estimate, fabric.to_device(batch.reference))
+                require_finite(terms, epoch=epoch + 1, step=step + 1)
+                fabric.backward(loss)
+                optimiser.step()
+                optimiser.zero_grad()
+                for name, term in terms.items():
+                    sums[name] = sums.get(name, 0.0) + float(term) / steps_per_epoch
+                bar.advance(loss=float(loss.detach()))
+
+            quality = _mean_psnr(model, validation_pairs, fabric)
+            bar.show_psnr(quality)
+            if fabric.is_global_zero:
+                record.save_epoch(network, objective, optimiser.optimizer, terms=sums, psnr_db=quality)
+                write_log(output / "log.csv", record.rows)
+            fabric.barrier()
+
+    if fabric.is_global_zero:
+        save_model(record.model_path, network, make_card(record), overwrite=True)
+    fabric.barrier()
+    return record.model_path
+
+
+def _make_fabric(precision: str, *, accelerator: str, devices: int) -> Fabric:
+    try:
+        from lightning_fabric import Fabric  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("lightning-fabric", extra="train") from error
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric
+
+
+def _seeded_modules(config: TrainingConfig, train_pairs: Sequence[SlicePairs]) -> tuple[nn.Module, Objective]:
+    """Draw the network's and the filters' first weights from the seed, leaving the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = build_network(NAMED_NETWORKS[config.network]).to(memory_format=torch.channels_last)
+    smooth, sharp = extreme_patches(train_pairs, patch_size=config.patches.size)
+    generator = torch.Generator().manual_seed(config.seed)
+    return network, Objective(config.objective, smooth=smooth, sharp=sharp, generator=generator)
+
+
+def _set_learning_rate(optimiser: torch.optim.Optimizer, settings: OptimiserSettings, progress: float) -> None:
+    """Set the rate for a step, `progress` (0 to 1) into the run."""
+    factor = 1.0
+    if settings.schedule == "cosine":
+        factor = min(progress / _WARM_UP + 1e-3, 0.5 + 0.5 * math.cos(math.pi * progress))
+    for group in optimiser.param_groups:
+        group["lr"] = settings.learning_rate * factor
+
+
+@torch.inference_mode()
+def _mean_psnr(model: nn.Module, pairs: Sequence[SlicePairs], fabric: Fabric) -> float:
+    """Mean over subjects and slices of the PSNR of whole slices, clipped to [0, 1], data range 1."""
+    model.eval()
+    qualities = [
+        psnr(reference.numpy(), _sharpen(model, enlarged, fabric).numpy(), data_range=1.0)
+        for subject in pairs
+        for enlarged, reference in zip(subject.enlarged, subject.reference, strict=True)
+    ]
+    return sum(qualities) / len(qualities)
+
+
+def _sharpen(model: nn.Module, enlarged: Tensor, fabric: Fabric) -> Tensor:
+    sharpened: Tensor = model(fabric.to_device(enlarged[None]))[0]
+    return sharpened.float().clamp(0, 1).cpu()
