@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from dnsp.metrics import Protocol, evaluate_volume, head_slices, summarise_cohort, summarise_subjects
+from dnsp.head import head_slices
+from dnsp.metrics import Protocol, evaluate_volume, summarise_cohort, summarise_subjects
 from dnsp.volume import Volume
 
 SLICES_PER_SUBJECT = 8

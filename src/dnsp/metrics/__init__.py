@@ -1,7 +1,6 @@
 """How good an estimate is: PSNR and SSIM under a stated protocol, and intervals by subject."""
 
 from dnsp.metrics.evaluation import evaluate_volume, require_same_grid
-from dnsp.metrics.head import head_mask, head_slices, head_window
 from dnsp.metrics.image_quality import Window, psnr, ssim
 from dnsp.metrics.protocol import Protocol
 from dnsp.metrics.quality_table import (
@@ -23,9 +22,6 @@ __all__ = [
     "Window",
     "bootstrap_interval",
     "evaluate_volume",
-    "head_mask",
-    "head_slices",
-    "head_window",
     "paired_bootstrap_interval",
     "psnr",
     "require_same_grid",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import SettingError, VolumeError
-from dnsp.metrics.head import head_mask, head_slices, head_window
+from dnsp.head import head_mask, head_slices, head_window
 from dnsp.metrics.image_quality import psnr, ssim
 from dnsp.metrics.quality_table import Region, SliceQuality
 

@@ -38,7 +38,7 @@ class Protocol:
     min_head_area : float
         Slices are left out that show less of the head than this fraction of its largest section.
     mask : str
-        What marks the head: `dnsp.metrics.head_mask`, or the name of the mask that is handed in.
+        What marks the head: `dnsp.head.head_mask`, or the name of the mask that is handed in.
     """
 
     data_range: ClassVar[float] = 1.0

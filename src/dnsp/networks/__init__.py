@@ -1,6 +1,6 @@
 """Super-resolution networks: an enlarged image in, an image of the same size out."""
 
-from dnsp.networks.checkpoint import ModelCard, load_model, save_model
+from dnsp.networks.checkpoint import ModelCard, find_model, load_model, save_model, shipped_models
 from dnsp.networks.edsr import EDSR, EDSRSettings
 from dnsp.networks.named import NAMED_NETWORKS, NetworkSettings, build_network
 from dnsp.networks.srcnn import SRCNN, SRCNNSettings
@@ -14,6 +14,8 @@ __all__ = [
     "NetworkSettings",
     "SRCNNSettings",
     "build_network",
+    "find_model",
     "load_model",
     "save_model",
+    "shipped_models",
 ]

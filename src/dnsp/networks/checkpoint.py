@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dnsp.atomic import replace_file
-from dnsp.errors import ModelError
+from dnsp.errors import ModelError, SettingError
 from dnsp.networks.edsr import EDSRSettings
 from dnsp.networks.named import NetworkSettings, build_network
 from dnsp.networks.srcnn import SRCNNSettings
@@ -71,7 +71,7 @@ class ModelCard:
             settings = _ARCHITECTURES[network.pop("architecture")]
             lists_as_tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in network.items()}
             return cls(network=settings(**lists_as_tuples), **card)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, SettingError) as error:
             raise ModelError(f"its card cannot be understood ({error})") from error
 
 

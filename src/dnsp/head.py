@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from dnsp.errors import MissingExtraError, SettingError, VolumeError
 
-__all__ = ["head_mask", "head_slices", "head_window"]
+__all__ = ["head_mask", "head_slices", "head_window", "spread_slices"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -129,3 +130,28 @@ def head_window(head: Array, *, axis: int, size: tuple[int, int]) -> tuple[slice
         start = min(max((int(first) + int(last) + 1 - pixels) // 2, 0), profile.size - pixels)
         window.append(slice(start, start + pixels))
     return window[0], window[1]
+
+
+def spread_slices(indices: Sequence[int], *, count: int) -> list[int]:
+    """Choose `count` of the slices, evenly spaced from the first to the last.
+
+    Parameters
+    ----------
+    indices : sequence of int
+        Slices to choose from, in rising order.
+    count : int
+        How many, at least 1.
+
+    Raises
+    ------
+    SettingError
+        If there are fewer to choose from.
+
+    Examples
+    --------
+    >>> spread_slices(range(10, 21), count=3)
+    [10, 15, 20]
+    """
+    if not 1 <= count <= len(indices):
+        raise SettingError(f"{count} slices were asked for, there are {len(indices)} to choose from")
+    return [indices[int(place)] for place in np.linspace(0, len(indices) - 1, count).round()]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dnsp.errors import MissingExtraError, SettingError, VolumeError
-from dnsp.metrics import head_mask, head_slices, head_window
+from dnsp.head import head_mask, head_slices, head_window, spread_slices
 
 
 def ellipsoid(shape, centre, radii):
@@ -111,3 +111,18 @@ def test_an_empty_mask_is_refused():
         head_slices(nothing, axis=2)
     with pytest.raises(VolumeError, match="mask is empty"):
         head_window(nothing, axis=2, size=(3, 3))
+
+
+def test_slices_are_spread_from_the_first_to_the_last():
+    assert spread_slices([3, 5, 6, 9, 11], count=3) == [3, 6, 11]
+    assert spread_slices(range(7), count=7) == list(range(7))
+    assert spread_slices([4, 8], count=1) == [4]
+    chosen = spread_slices(range(20, 153), count=40)
+    assert len(set(chosen)) == 40
+    assert (chosen[0], chosen[-1]) == (20, 152)
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_more_slices_than_there_are_cannot_be_chosen(count):
+    with pytest.raises(SettingError, match=f"{count} slices were asked for, there are 3"):
+        spread_slices([1, 2, 3], count=count)
