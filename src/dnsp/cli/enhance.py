@@ -34,7 +34,7 @@ def enhance(
         float | None, typer.Option(help="Put this intensity where a scan holds NaN or infinity, which are refused otherwise.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
-) -> int:
+) -> None:
     """Enhance a scan, or every scan of a folder.
 
     Exit code 0: all done. 1: some scan failed, the others are done. 2: the call was wrong and nothing was done.
@@ -78,6 +78,8 @@ def enhance(
         for scan, target in inputs:
             task = progress.add_task(scan.name, total=None)
             try:
+                if source.is_dir():
+                    target.parent.mkdir(parents=True, exist_ok=True)
                 enhance_file(
                     scan,
                     target,
@@ -95,4 +97,5 @@ def enhance(
                 errors.print(f"dnsp: error: {error}", highlight=False, soft_wrap=True, markup=False)
     done = len(inputs) - failed
     errors.print(f"{done} of {len(inputs)} scans enhanced", highlight=False)
-    return 1 if failed else 0
+    if failed:
+        raise typer.Exit(1)

@@ -6,7 +6,6 @@ import os
 import sys
 from typing import Annotated
 
-import click
 import typer
 
 from dnsp import __version__
@@ -16,8 +15,8 @@ from dnsp.errors import DnspError, ModelError, SettingError
 __all__ = ["app", "main"]
 
 EXIT_FAILED = 1  # something could not be done
-EXIT_WRONG_CALL = 2  # nothing was tried
-EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it
+EXIT_WRONG_CALL = 2  # nothing was tried; typer uses the same for arguments it cannot read
+EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it and typer answers it
 
 app = typer.Typer(
     name="dnsp",
@@ -25,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 app.command("enhance")(enhance.enhance)
 app.command("evaluate")(evaluate.evaluate)
@@ -51,22 +51,19 @@ def _dnsp(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code; no traceback reaches a user (unless DNSP_DEBUG is set)."""
     try:
-        code = app(arguments, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = EXIT_WRONG_CALL
-    except (KeyboardInterrupt, click.Abort):
-        _complain("stopped; nothing is left half-written")
-        code = EXIT_INTERRUPTED
+        app(arguments)
+    except SystemExit as leaving:
+        if leaving.code == EXIT_INTERRUPTED:
+            _complain("stopped; nothing is left half-written, and the same command goes on or starts anew")
+        raise
     except DnspError as error:
         _complain(str(error))
-        code = EXIT_WRONG_CALL if isinstance(error, (SettingError, ModelError)) else EXIT_FAILED
+        sys.exit(EXIT_WRONG_CALL if isinstance(error, (SettingError, ModelError)) else EXIT_FAILED)
     except Exception as error:  # a bug or an exhausted machine: still one line
         if os.environ.get("DNSP_DEBUG"):
             raise
         _complain(f"{type(error).__name__}: {error} (unexpected; DNSP_DEBUG=1 shows where, please report it)")
-        code = EXIT_FAILED
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(EXIT_FAILED)
 
 
 def _complain(message: str) -> None:

@@ -11,7 +11,7 @@ from dnsp import __version__
 from dnsp.atomic import replace_file
 from dnsp.enhancement.methods import Method
 from dnsp.enhancement.volumes import enhance_volume
-from dnsp.errors import DataError
+from dnsp.errors import DataError, VolumeError
 from dnsp.io import find_nifti_files, nifti_stem, read_nifti, require_writable_nifti, write_nifti
 from dnsp.volume import Plane, robust_scaling
 
@@ -56,7 +56,7 @@ def enhance_file(
     Parameters
     ----------
     source, output : Path
-        NIfTI files. The output's folder is made where it is missing; the file appears whole or not at all.
+        NIfTI files. The output's folder must exist; the file appears whole or not at all.
     method, scale, plane, on_slice
         As in `enhance_volume`.
     fill_non_finite : float, optional
@@ -71,11 +71,13 @@ def enhance_file(
     VolumeError
         If the scan cannot be read or enhanced, or the output not be written.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
     sidecar = output.with_name(nifti_stem(output) + ".json")
     require_writable_nifti(output, overwrite=overwrite)
     volume = read_nifti(source, fill_non_finite=fill_non_finite)
-    scaling = robust_scaling(volume.voxels)
+    try:
+        scaling = robust_scaling(volume.voxels)
+    except VolumeError as error:
+        raise VolumeError(f"{source}: {error}") from error
     enhanced = enhance_volume(volume, method, scale=scale, plane=plane, scaling=scaling, on_slice=on_slice)
     write_nifti(enhanced, output, overwrite=overwrite)
     record = {

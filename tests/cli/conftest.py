@@ -1,0 +1,73 @@
+"""A small scan, a small model, and the command line as a user meets it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from dnsp.cli.main import main
+from dnsp.networks import EDSRSettings, ModelCard, build_network, save_model
+
+
+class Outcome(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def dnsp(capsys, monkeypatch):
+    """Run a command; give its exit code and what it printed."""
+    monkeypatch.setenv("COLUMNS", "400")  # long lines stay one line
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Outcome(left.value.code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory):
+    """A model file for x2 whose weights were never trained."""
+    settings = EDSRSettings(blocks=1, filters=4, residual_scaling=1.0, input_skip=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_network(settings)
+    path = tmp_path_factory.mktemp("model") / "small.safetensors"
+    save_model(path, network, ModelCard(settings, 2))
+    return path
+
+
+def _head(shape=(20, 24, 10), *, seed=0):
+    """A bright ellipsoid with texture in black air."""
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
+    inside = (grid**2).sum(0) < 0.8
+    return (inside * np.random.default_rng(seed).uniform(300, 900, shape)).astype(np.float32)
+
+
+def _write(path, voxels=None, affine=None):
+    affine = np.diag([-0.9, 1.1, 3.0, 1.0]) if affine is None else affine
+    nib.save(nib.Nifti1Image(_head() if voxels is None else voxels, affine), path)
+    return path
+
+
+@pytest.fixture
+def scan(tmp_path):
+    return _write(tmp_path / "scan.nii.gz")
+
+
+@pytest.fixture
+def make_head():
+    return _head
+
+
+@pytest.fixture
+def write_scan():
+    return _write

@@ -1,0 +1,79 @@
+"""`dnsp degrade` and `dnsp evaluate`: low resolution made, and estimates measured."""
+
+import csv
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dnsp.enhancement import degrade_volume
+from dnsp.volume import Volume
+
+
+def test_degrade_writes_what_the_library_computes(dnsp, scan, tmp_path):
+    assert dnsp("degrade", scan, "-o", tmp_path / "low.nii.gz", "--scale", 3, "--sigma-px", 1.5).code == 0
+    image, low = nib.load(scan), nib.load(tmp_path / "low.nii.gz")
+    expected = degrade_volume(Volume(image.get_fdata(dtype=np.float32), image.affine), scale=3, sigma_px=1.5)
+    assert low.shape == (7, 8, 10)
+    np.testing.assert_allclose(low.get_fdata(), expected.voxels, rtol=1e-6)
+    np.testing.assert_allclose(low.affine, expected.affine, atol=1e-5)
+
+
+@pytest.mark.parametrize(("options", "code"), [(["--scale", 5], 2), (["--sigma-px", -1], 2), (["--plane", "x"], 2)])
+def test_degrade_refuses_wrong_calls(dnsp, scan, tmp_path, options, code):
+    outcome = dnsp("degrade", scan, "-o", tmp_path / "low.nii", *options)
+    assert (outcome.code, outcome.err != "") == (code, True)
+    assert not (tmp_path / "low.nii").exists()
+
+
+@pytest.fixture
+def cohort(tmp_path, make_head, write_scan):
+    """Two references and two methods: one off by noise, one identical."""
+    for name in ("reference", "noisy", "same"):
+        (tmp_path / name).mkdir()
+    for number in (1, 2):
+        head = make_head((40, 44, 12), seed=number)
+        noise = np.random.default_rng(number).normal(0, 20, head.shape).astype(np.float32)
+        for name, voxels in {"reference": head, "noisy": head + noise, "same": head}.items():
+            write_scan(tmp_path / name / f"sub-{number}.nii.gz", voxels)
+    return tmp_path
+
+
+def test_evaluate_measures_cohorts_and_states_the_protocol(dnsp, cohort):
+    figures = cohort / "figures.csv"
+    outcome = dnsp("evaluate", cohort / "reference", cohort / "noisy", cohort / "same", "--csv", figures, "--slices", 5)
+    assert outcome.code == 0, outcome.err
+    for word in ("noisy", "same", "identical", "image", "head", "data range 1", "sub-1", "sub-2"):
+        assert word in outcome.out
+    with figures.open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 2 * 2 * 5  # methods, subjects, regions, slices
+    assert {row["data_range"] for row in rows} == {"1"}
+    noisy = [float(row["psnr_db"]) for row in rows if row["method"] == "noisy" and row["region"] == "image"]
+    # Noise of 20 on a head scaled by about 900, clipped below in the air: near 20 log10(900 / 20) = 33 dB.
+    assert 32 < np.mean(noisy) < 36
+
+
+def test_evaluate_takes_two_files(dnsp, cohort):
+    outcome = dnsp("evaluate", cohort / "reference" / "sub-1.nii.gz", cohort / "noisy" / "sub-1.nii.gz", "--crop", "20x24")
+    assert outcome.code == 0, outcome.err
+    assert "20 x 24 around the head" in outcome.out
+
+
+def test_evaluate_names_what_is_wrong(dnsp, cohort, scan):
+    def complaint(*arguments, code=1):
+        outcome = dnsp("evaluate", *arguments)
+        assert outcome.code == code
+        assert "Traceback" not in outcome.err
+        return outcome.err
+
+    reference = cohort / "reference"
+    assert "two files, or two folders" in complaint(reference, scan)
+    assert "no such file or folder" in complaint(reference, cohort / "none")
+    assert "shape" in complaint(reference / "sub-1.nii.gz", scan)
+    (cohort / "noisy" / "sub-2.nii.gz").unlink()
+    assert "there is no such estimate" in complaint(reference, cohort / "noisy")
+    assert "--crop" in complaint(reference, reference, "--crop", "20", code=2)
+    assert "window" in complaint(reference, reference, "--window", "square", code=2)
+    (cohort / "figures.csv").write_text("mine")
+    assert "exists" in complaint(reference, reference, "--csv", cohort / "figures.csv")
