@@ -1,6 +1,7 @@
 """Pictures and tables made from results; no torch."""
 
 from dnsp.reports.comparison import Candidate, draw_comparison
+from dnsp.reports.contact_sheet import ContactPrint, draw_contact_sheet
 from dnsp.reports.tables import quality_tables
 
-__all__ = ["Candidate", "draw_comparison", "quality_tables"]
+__all__ = ["Candidate", "ContactPrint", "draw_comparison", "draw_contact_sheet", "quality_tables"]

@@ -2,15 +2,28 @@
 
 from dnsp.training.config import OptimiserSettings, PairSettings, PatchSettings, TrainingConfig, read_recipe
 from dnsp.training.loop import train
-from dnsp.training.pairs import SlicePairs, make_pairs
+from dnsp.training.pairs import SlicePairs, cut_patches, make_pairs
+from dnsp.training.sharpness_patches import (
+    ExtremePatch,
+    cut_extreme_patches,
+    find_candidates,
+    read_patch_list,
+    write_patch_list,
+)
 
 __all__ = [
+    "ExtremePatch",
     "OptimiserSettings",
     "PairSettings",
     "PatchSettings",
     "SlicePairs",
     "TrainingConfig",
+    "cut_extreme_patches",
+    "cut_patches",
+    "find_candidates",
     "make_pairs",
+    "read_patch_list",
     "read_recipe",
     "train",
+    "write_patch_list",
 ]

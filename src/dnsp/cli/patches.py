@@ -1,0 +1,57 @@
+"""`dnsp patches`: the sharpest and smoothest training patches, for a person to look through."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+__all__ = ["patches"]
+
+
+def patches(
+    cohort: Annotated[Path, typer.Argument(metavar="DATA", help="A BIDS data set, or a folder of NIfTI scans.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for patches.tsv and the two contact sheets.")],
+    recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
+    subjects: Annotated[str, typer.Option(help="Only these subjects, for example 01,02,05.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier list, edits and all.")] = False,
+) -> None:
+    """Find the candidates for the learnable sharpness filters.
+
+    Look at sharp.png and smooth.png, write no for yes in the list's first column to drop a patch, and give the list to dnsp
+    train --patch-list.
+    """
+    from dnsp.atomic import require_writable  # noqa: PLC0415
+    from dnsp.datasets import choose_subjects, find_scans, hold_out_subjects  # noqa: PLC0415
+    from dnsp.reports import ContactPrint, draw_contact_sheet  # noqa: PLC0415
+    from dnsp.training import TrainingConfig, find_candidates, make_pairs, read_recipe, write_patch_list  # noqa: PLC0415
+
+    config = read_recipe(recipe) if recipe else TrainingConfig()
+    scans = find_scans(cohort)
+    if subjects:
+        scans = choose_subjects(scans, subjects.split(","))
+    training, _ = hold_out_subjects(scans, count=config.validation_subjects, seed=config.seed)
+    output.mkdir(parents=True, exist_ok=True)
+    require_writable(output / "patches.tsv", overwrite=overwrite)
+    errors = Console(stderr=True)
+    pairs = [make_pairs(scan, settings=config.pairs) for scan in track(training, "reading scans", console=errors, transient=True)]
+    candidates = find_candidates(pairs, patch_size=config.patches.size)
+    references = {subject.subject_id: subject.reference for subject in pairs}
+    for kind in ("sharp", "smooth"):
+        prints = [
+            ContactPrint(
+                references[patch.subject_id][
+                    patch.slice, 0, patch.top : patch.top + patch.size, patch.left : patch.left + patch.size
+                ].numpy(),
+                f"{line}: {patch.subject_id}, {patch.slice}",
+            )
+            for line, patch in enumerate(candidates, start=2)
+            if patch.kind == kind
+        ]
+        title = f"{kind} candidates (line of patches.tsv: subject, slice)"
+        draw_contact_sheet(prints, output / f"{kind}.png", title=title, overwrite=True)
+    write_patch_list(candidates, output / "patches.tsv", overwrite=overwrite)
+    typer.echo(f"{len(candidates)} candidates are in {output}: patches.tsv, sharp.png, smooth.png")
