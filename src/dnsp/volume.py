@@ -189,6 +189,7 @@ def rescaled_affine(affine: Array, zoom: tuple[float, float, float]) -> Array:
 def _require_affine(affine: Array) -> None:
     if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
         raise VolumeError("the affine must be 4 x 4, finite, with the last row 0 0 0 1")
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    with np.errstate(over="ignore"):  # a spacing beyond all numbers makes the determinant 0
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if (spacing == 0).any() or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:  # noqa: PLR2004
         raise VolumeError("the affine is singular: it does not place the voxels in three dimensions")

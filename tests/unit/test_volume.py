@@ -70,7 +70,8 @@ def test_singular_affines_are_refused():
     flat = np.diag([1.0, 1.0, 0.0, 1.0])
     twice_the_same_axis = np.eye(4)
     twice_the_same_axis[:3, 2] = (1, 0, 0)
-    for affine in (flat, twice_the_same_axis):
+    boundless = np.diag([1e300, 1.0, 1.0, 1.0])
+    for affine in (flat, twice_the_same_axis, boundless):
         with pytest.raises(VolumeError, match="singular"):
             Volume(np.zeros((7, 8, 9)), affine)
 
