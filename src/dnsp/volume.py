@@ -16,7 +16,11 @@ __all__ = ["IntensityScaling", "Plane", "Volume", "plane_axis", "rescaled_affine
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 Array: TypeAlias = npt.NDArray[Any]
 
-_WORLD_AXIS_OF_PLANE = {"sagittal": 0, "coronal": 1, "axial": 2}  # the RAS+ axis that a plane's slices are stacked along
+_WORLD_AXIS_OF_PLANE = {
+    "sagittal": 0,
+    "coronal": 1,
+    "axial": 2,
+}  # the RAS+ axis that a plane's slices are stacked along
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,14 +118,17 @@ def robust_scaling(voxels: Array) -> IntensityScaling:
     Raises
     ------
     VolumeError
-        If there is no contrast to scale: every voxel holds the same intensity.
+        If there is no contrast to scale: every voxel, or all but a few, hold the same intensity.
     """
-    mean = float(voxels.mean(dtype=np.float64))
-    bright = voxels[voxels > mean]
-    if bright.size == 0:
-        raise VolumeError(f"every voxel holds the same intensity ({mean:g}): there is nothing to enhance")
-    low = min(0.0, float(np.percentile(voxels, 0.1)) if voxels.min() < 0 else 0.0)
-    return IntensityScaling(low, float(np.percentile(bright, 99.5)))
+    lowest, highest = float(voxels.min()), float(voxels.max())
+    if lowest == highest:  # told by the extremes, as a mean of equal numbers may be off by a rounding
+        raise VolumeError(f"every voxel holds the same intensity ({lowest:g}): there is nothing to enhance")
+    bright = voxels[voxels > voxels.mean(dtype=np.float64)]
+    low = min(0.0, float(np.percentile(voxels, 0.1))) if lowest < 0 else 0.0
+    high = float(np.percentile(bright, 99.5)) if bright.size else low
+    if high <= low:
+        raise VolumeError(f"all but a few voxels hold the same intensity ({low:g}): there is nothing to enhance")
+    return IntensityScaling(low, high)
 
 
 def plane_axis(affine: Array, plane: Plane) -> int:
@@ -182,6 +189,7 @@ def rescaled_affine(affine: Array, zoom: tuple[float, float, float]) -> Array:
 def _require_affine(affine: Array) -> None:
     if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
         raise VolumeError("the affine must be 4 x 4, finite, with the last row 0 0 0 1")
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    with np.errstate(over="ignore"):  # a spacing beyond all numbers makes the determinant 0
+        spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if (spacing == 0).any() or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:  # noqa: PLR2004
         raise VolumeError("the affine is singular: it does not place the voxels in three dimensions")

@@ -36,6 +36,8 @@ def find_inputs(source: Path, output: Path) -> list[tuple[Path, Path]]:
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise DataError(f"{output} lies inside {source}: results would be taken for scans; choose a folder outside")
     scans = find_nifti_files(source)
+    if not scans:
+        raise DataError(f"{source}: no NIfTI file (.nii, .nii.gz, .hdr) in it")
     return [(path, output / path.relative_to(source)) for path in scans]
 
 
