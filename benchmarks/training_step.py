@@ -1,7 +1,7 @@
 """What the priors cost in a training step: DNSP-AP (and its parts) over NP, in one run, step by step in turn.
 
-    python benchmarks/training_step.py                                   # SRCNN and edsr-small on the CPU
-    python benchmarks/training_step.py --device cuda --networks edsr-paper --precision bf16
+python benchmarks/training_step.py                                   # SRCNN and edsr-small on the CPU
+python benchmarks/training_step.py --device cuda --networks edsr-paper --precision bf16
 """
 
 from __future__ import annotations
@@ -49,8 +49,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     dtype = torch.float32 if options.precision == "fp32" else torch.bfloat16
-    print(f"torch {torch.__version__}, {platform.machine()}, {torch.get_num_threads()} threads, {options.device}, "
-          f"{options.precision}, batch {BATCH} x 1 x {PATCH} x {PATCH}, {options.rounds} rounds in turn")
+    print(
+        f"torch {torch.__version__}, {platform.machine()}, {torch.get_num_threads()} threads, {options.device}, "
+        f"{options.precision}, batch {BATCH} x 1 x {PATCH} x {PATCH}, {options.rounds} rounds in turn"
+    )
     print(f"{'network':<14}{'preset':<8}{'ms/step (median)':>18}{'over NP (median of pairs)':>28}{'quartiles':>18}")
     for name in options.networks:
         steps = {preset: make_step(name, preset, options.device, dtype) for preset in options.presets}
@@ -65,8 +67,10 @@ def main():
         for preset in options.presets:
             ratios = [ours / plain for ours, plain in zip(seconds[preset], seconds[options.presets[0]], strict=True)]
             low, median, high = statistics.quantiles(ratios, n=4)
-            print(f"{name:<14}{preset:<8}{1e3 * statistics.median(seconds[preset]):>18.1f}{median:>28.3f}"
-                  f"{f'{low:.3f} - {high:.3f}':>18}")
+            print(
+                f"{name:<14}{preset:<8}{1e3 * statistics.median(seconds[preset]):>18.1f}{median:>28.3f}"
+                f"{f'{low:.3f} - {high:.3f}':>18}"
+            )
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def test_a_disk_that_fills_up_leaves_nothing(scan, small_model, tmp_path):
 
     before = snapshot(tmp_path)
     command = [sys.executable, "-m", "dnsp", "enhance", scan, "-o", tmp_path / "out.nii", "--model", small_model]
-    done = subprocess.run(command, preexec_fn=limit_files, capture_output=True, text=True, check=False)  # noqa: PLW1509, S603
+    done = subprocess.run(command, preexec_fn=limit_files, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "out.nii" in done.stderr
     assert "Traceback" not in done.stderr

@@ -55,7 +55,9 @@ def test_evaluate_measures_cohorts_and_states_the_protocol(dnsp, cohort):
 
 
 def test_evaluate_takes_two_files(dnsp, cohort):
-    outcome = dnsp("evaluate", cohort / "reference" / "sub-1.nii.gz", cohort / "noisy" / "sub-1.nii.gz", "--crop", "20x24")
+    outcome = dnsp(
+        "evaluate", cohort / "reference" / "sub-1.nii.gz", cohort / "noisy" / "sub-1.nii.gz", "--crop", "20x24"
+    )
     assert outcome.code == 0, outcome.err
     assert "20 x 24 around the head" in outcome.out
 

@@ -79,7 +79,7 @@ def test_a_model_learns_something(dnsp, cohort, recipe, tmp_path):
 
 def run_apart(cohort, recipe, folder):
     command = [sys.executable, "-m", "dnsp", "train", cohort, "-o", folder, "--recipe", recipe]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

@@ -17,7 +17,9 @@ def test_agrees_with_pillow_everywhere_but_at_the_border(scale):
     # Pillow's BICUBIC is Keys' kernel with a = -0.5; at the border it renormalises the kernel, we repeat the edge pixel.
     height, width = IMAGE.shape
     oracle = np.asarray(
-        Image.fromarray(IMAGE.numpy().astype(np.float32)).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
+        Image.fromarray(IMAGE.numpy().astype(np.float32)).resize(
+            (width * scale, height * scale), Image.Resampling.BICUBIC
+        )
     )
     ours = bicubic_enlarge(IMAGE, scale=scale).numpy()
     inside = slice(2 * scale, -2 * scale)

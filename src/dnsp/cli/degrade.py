@@ -16,7 +16,9 @@ def degrade(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A NIfTI scan.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The scan to write.")],
     scale: Annotated[int, typer.Option(help="Divide the resolution by 2, 3 or 4 along both axes of the plane.")] = 2,
-    sigma_px: Annotated[float, typer.Option(min=0.0, help="Standard deviation of the blur, in voxels of the scan.")] = 1.0,
+    sigma_px: Annotated[
+        float, typer.Option(min=0.0, help="Standard deviation of the blur, in voxels of the scan.")
+    ] = 1.0,
     plane: Annotated[Plane, typer.Option(help="The plane of the slices, found by the scan's affine.")] = "axial",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")] = False,
 ) -> None:

@@ -18,7 +18,9 @@ _SLICES = 40
 
 
 def demo(
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the NIfTI files, the picture and the figures.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the NIfTI files, the picture and the figures.")
+    ],
     scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo's files.")] = False,
 ) -> None:
@@ -78,7 +80,14 @@ def demo(
         row
         for name, estimate in estimates.items()
         for row in evaluate_volume(
-            reference, estimate, axis=axis, protocol=protocol, subject_id="ICBM152", method=name, head=head, slice_indices=chosen
+            reference,
+            estimate,
+            axis=axis,
+            protocol=protocol,
+            subject_id="ICBM152",
+            method=name,
+            head=head,
+            slice_indices=chosen,
         )
     ]
     for name, volume in {"reference": reference, f"low_res_x{scale}": low_res, **estimates}.items():
@@ -87,8 +96,16 @@ def demo(
     subjects = summarise_subjects(rows)
     captions = {row.method: f"{row.psnr_db:.2f} dB, {row.ssim:.4f}" for row in subjects if row.region == "image"}
     middle = chosen[_SLICES // 2]
-    _draw(reference, low_res, estimates, captions, scaling=protocol.find_scaling(reference.voxels), slice_index=middle,
-          scale=scale, path=output / "comparison.png")
+    _draw(
+        reference,
+        low_res,
+        estimates,
+        captions,
+        scaling=protocol.find_scaling(reference.voxels),
+        slice_index=middle,
+        scale=scale,
+        path=output / "comparison.png",
+    )
     for table in quality_tables(subjects, summarise_cohort(subjects), protocol=protocol.describe()):
         Console().print(table)
     typer.echo(f"scans, figures.csv and comparison.png are in {output}")

@@ -31,7 +31,8 @@ def enhance(
     ] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
     fill_non_finite: Annotated[
-        float | None, typer.Option(help="Put this intensity where a scan holds NaN or infinity, which are refused otherwise.")
+        float | None,
+        typer.Option(help="Put this intensity where a scan holds NaN or infinity, which are refused otherwise."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
@@ -73,7 +74,13 @@ def enhance(
     inputs = find_inputs(source, output)
     errors = Console(stderr=True)
     failed = 0
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=errors) as progress:
         for scan, target in inputs:
             task = progress.add_task(scan.name, total=None)

@@ -18,14 +18,17 @@ __all__ = ["evaluate"]
 def evaluate(
     reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The true scan, or a folder of them.")],
     estimates: Annotated[
-        list[Path], typer.Argument(metavar="ESTIMATE...", help="A scan, or a folder with the references' file names, per method.")
+        list[Path],
+        typer.Argument(metavar="ESTIMATE...", help="A scan, or a folder with the references' file names, per method."),
     ],
     csv: Annotated[Path | None, typer.Option(help="Write a row a slice and region to this file.")] = None,
     plane: Annotated[Plane, typer.Option(help="The plane of the slices.")] = "axial",
     slices: Annotated[
         int, typer.Option(min=0, help="Evenly spaced slices over the head; 0 takes all that show enough of it.")
     ] = 0,
-    crop: Annotated[str, typer.Option(help="Measure this window around the head, for example 192x240; else whole slices.")] = "",
+    crop: Annotated[
+        str, typer.Option(help="Measure this window around the head, for example 192x240; else whole slices.")
+    ] = "",
     window: Annotated[str, typer.Option(help="SSIM's window: gaussian or uniform.")] = "gaussian",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a CSV file that exists.")] = False,
 ) -> None:

@@ -37,7 +37,10 @@ def patches(
     output.mkdir(parents=True, exist_ok=True)
     require_writable(output / "patches.tsv", overwrite=overwrite)
     errors = Console(stderr=True)
-    pairs = [make_pairs(scan, settings=config.pairs) for scan in track(training, "reading scans", console=errors, transient=True)]
+    pairs = [
+        make_pairs(scan, settings=config.pairs)
+        for scan in track(training, "reading scans", console=errors, transient=True)
+    ]
     candidates = find_candidates(pairs, patch_size=config.patches.size)
     references = {subject.subject_id: subject.reference for subject in pairs}
     for kind in ("sharp", "smooth"):

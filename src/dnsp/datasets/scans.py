@@ -48,16 +48,16 @@ def find_scans(folder: Path, *, suffix: str = "T1w") -> list[Scan]:
         wanted = f"no {suffix} scan under sub-*/anat"
     else:
         scans = [
-            Scan(path.name.removesuffix(ending), path)
-            for ending in _SUFFIXES
-            for path in folder.glob(f"*{ending}")
+            Scan(path.name.removesuffix(ending), path) for ending in _SUFFIXES for path in folder.glob(f"*{ending}")
         ]
         wanted = "no NIfTI file (.nii, .nii.gz, .hdr)"
     if not scans:
         raise DataError(f"{folder}: {wanted}")
     twice = [subject for subject, count in Counter(scan.subject_id for scan in scans).items() if count > 1]
     if twice:
-        raise DataError(f"{folder}: subject {sorted(twice)[0]} has more than one scan; keep one, or move the others away")
+        raise DataError(
+            f"{folder}: subject {sorted(twice)[0]} has more than one scan; keep one, or move the others away"
+        )
     return sorted(scans)
 
 

@@ -22,12 +22,16 @@ def choose_device(name: str) -> torch.device:
         If the name is unknown or this machine has no such device.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device(
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SettingError(f"device {name!r} is not to be had on this machine; use auto, cpu, cuda, cuda:1 or mps") from error
+        raise SettingError(
+            f"device {name!r} is not to be had on this machine; use auto, cpu, cuda, cuda:1 or mps"
+        ) from error
     return device
 
 

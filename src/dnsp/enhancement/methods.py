@@ -76,7 +76,9 @@ class NetworkMethod:
             for left in range(box[2], box[3], self._tile_size):
                 bottom, right = min(top + self._tile_size, box[1]), min(left + self._tile_size, box[3])
                 outer_top, outer_left = max(top - radius, 0), max(left - radius, 0)
-                outer = enlarged[:, :, outer_top : min(bottom + radius, height), outer_left : min(right + radius, width)]
+                outer = enlarged[
+                    :, :, outer_top : min(bottom + radius, height), outer_left : min(right + radius, width)
+                ]
                 inner = self._run(outer)[:, :, top - outer_top :, left - outer_left :]
                 enhanced[:, :, top:bottom, left:right] = inner[:, :, : bottom - top, : right - left]
         return enhanced.cpu()

@@ -69,7 +69,9 @@ class ModelCard:
             if version != _CARD_FORMAT:
                 raise ModelError(f"its card has format {version}; this dnsp reads format {_CARD_FORMAT}")
             settings = _ARCHITECTURES[network.pop("architecture")]
-            lists_as_tuples = {name: tuple(value) if isinstance(value, list) else value for name, value in network.items()}
+            lists_as_tuples = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in network.items()
+            }
             return cls(network=settings(**lists_as_tuples), **card)
         except (ValueError, TypeError, KeyError, AttributeError, SettingError) as error:
             raise ModelError(f"its card cannot be understood ({error})") from error
@@ -115,7 +117,9 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
             card_text = (file.metadata() or {}).get(_CARD_KEY)
             weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: not a readable safetensors file ({error}); give a model that dnsp train wrote") from error
+        raise ModelError(
+            f"{path}: not a readable safetensors file ({error}); give a model that dnsp train wrote"
+        ) from error
     if card_text is None:
         raise ModelError(f"{path}: no dnsp model card inside; give a model that dnsp train wrote")
     try:
@@ -154,7 +158,9 @@ def find_model(name_or_path: str, *, scale: int) -> Path:
         return path
     models = shipped_models()
     if name_or_path not in models:
-        raise ModelError(f"no model is called {name_or_path!r}; give a .safetensors file or one of: {', '.join(models)}")
+        raise ModelError(
+            f"no model is called {name_or_path!r}; give a .safetensors file or one of: {', '.join(models)}"
+        )
     if scale not in models[name_or_path]:
         scales = ", ".join(map(str, models[name_or_path]))
         raise ModelError(f"model {name_or_path!r} comes for scale {scales}, not {scale}")

@@ -18,7 +18,9 @@ NAMED_NETWORKS = MappingProxyType(
     {
         "srcnn": SRCNNSettings(),
         "edsr-paper": EDSRSettings(),
-        "edsr-baseline": EDSRSettings(blocks=16, filters=64, residual_scaling=1.0),  # Lim et al.'s single-scale baseline
+        "edsr-baseline": EDSRSettings(
+            blocks=16, filters=64, residual_scaling=1.0
+        ),  # Lim et al.'s single-scale baseline
         "edsr-small": EDSRSettings(blocks=8, filters=32, residual_scaling=1.0, input_skip=True),  # for two CPU cores
     }
 )

@@ -83,7 +83,9 @@ def draw_comparison(
         whole.imshow(candidate.image.T, aspect=aspect, **grey)
         whole.set_title(f"{candidate.name}\n{candidate.caption}", fontsize=11)
         whole.add_patch(
-            Rectangle((box.top - 0.5, box.left - 0.5), box.side, box.side, fill=False, edgecolor="#ffb000", linewidth=1.5)
+            Rectangle(
+                (box.top - 0.5, box.left - 0.5), box.side, box.side, fill=False, edgecolor="#ffb000", linewidth=1.5
+            )
         )
         zoom.imshow(_cut(candidate.image, box).T, aspect=aspect, **grey)
         for side in zoom.spines.values():

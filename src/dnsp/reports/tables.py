@@ -26,7 +26,9 @@ def quality_tables(
     protocol : str
         What the figures mean, on one line; it stands below each table.
     """
-    by_subject = Table("subject", "method", "region", "slices", "PSNR (dB)", "SSIM", caption=protocol, caption_justify="left")
+    by_subject = Table(
+        "subject", "method", "region", "slices", "PSNR (dB)", "SSIM", caption=protocol, caption_justify="left"
+    )
     for row in subjects:
         by_subject.add_row(
             row.subject_id, row.method, row.region, str(row.slices), _decibels(row.psnr_db), f"{row.ssim:.4f}"
@@ -34,7 +36,12 @@ def quality_tables(
     if max((row.subjects for row in cohort), default=0) < 2:  # noqa: PLR2004
         return [by_subject]
     over_subjects = Table(
-        "method", "region", "subjects", "PSNR (dB)", "SSIM", caption="mean ± standard deviation over subjects; " + protocol,
+        "method",
+        "region",
+        "subjects",
+        "PSNR (dB)",
+        "SSIM",
+        caption="mean ± standard deviation over subjects; " + protocol,
         caption_justify="left",
     )
     for mean in cohort:

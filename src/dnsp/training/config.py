@@ -124,7 +124,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _require(
-            self.network in NAMED_NETWORKS, f"no network is called {self.network!r}; there are: {', '.join(NAMED_NETWORKS)}"
+            self.network in NAMED_NETWORKS,
+            f"no network is called {self.network!r}; there are: {', '.join(NAMED_NETWORKS)}",
         )
         _require(self.validation_subjects > 0, "at least one subject must be held out for validation")
 

@@ -91,7 +91,9 @@ def train(
     patches = join_patches([cut_patches(p, settings=config.patches, seed=config.seed, epoch=0) for p in train_pairs])
     steps_per_epoch = math.ceil(len(patches.reference) / config.optimiser.batch_size)
     steps = steps_per_epoch * config.optimiser.epochs
-    with TrainingProgress(steps, done=first_epoch * steps_per_epoch, shown=show_progress and fabric.is_global_zero) as bar:
+    with TrainingProgress(
+        steps, done=first_epoch * steps_per_epoch, shown=show_progress and fabric.is_global_zero
+    ) as bar:
         for epoch in range(first_epoch, config.optimiser.epochs):
             if config.patches.fresh_each_epoch:
                 patches = join_patches(

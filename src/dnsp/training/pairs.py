@@ -76,7 +76,9 @@ def cut_patches(pairs: SlicePairs, *, settings: PatchSettings, seed: int, epoch:
     side = settings.size
     count, _, height, width = pairs.reference.shape
     if min(height, width) < side:
-        raise DataError(f"subject {pairs.subject_id}: slices of {height} x {width} pixels hold no patch of {side} x {side}")
+        raise DataError(
+            f"subject {pairs.subject_id}: slices of {height} x {width} pixels hold no patch of {side} x {side}"
+        )
     draw = _generator(seed, pairs.subject_id, epoch if settings.fresh_each_epoch else 0)
     corners: list[tuple[int, int, int]] = []
     for index in range(count):

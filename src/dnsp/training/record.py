@@ -46,7 +46,13 @@ class RunRecord:
     """
 
     def __init__(
-        self, folder: Path, *, config: TrainingConfig, training: Sequence[Scan], validation: Sequence[Scan], data_name: str
+        self,
+        folder: Path,
+        *,
+        config: TrainingConfig,
+        training: Sequence[Scan],
+        validation: Sequence[Scan],
+        data_name: str,
     ) -> None:
         self.config = config
         self.data = {
@@ -103,7 +109,9 @@ class RunRecord:
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
         metadata = {"run": self._identity(), "rows": json.dumps(self.rows)}
         with replace_file(self._state_path, overwrite=True) as unfinished:
-            save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, unfinished, metadata=metadata)
+            save_file(
+                {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, unfinished, metadata=metadata
+            )
 
     def _read_progress(self) -> None:
         try:
@@ -111,7 +119,9 @@ class RunRecord:
                 metadata = file.metadata() or {}
             run, self.rows = metadata["run"], json.loads(metadata["rows"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise TrainingError(f"{self._state_path}: not the state of a run ({error}); move it away to start anew") from error
+            raise TrainingError(
+                f"{self._state_path}: not the state of a run ({error}); move it away to start anew"
+            ) from error
         if run != self._identity():
             raise TrainingError(
                 f"{self._state_path.parent} holds a run with other settings or subjects: {_first_difference(run, self._identity())}"
@@ -141,7 +151,11 @@ def make_card(record: RunRecord) -> ModelCard:
             "validation_psnr_db": round(record.rows[-1]["psnr_db"], 3),
             "protocol": "mean over the validation subjects' slices, whole slice clipped to [0, 1], data range 1",
         },
-        versions={"dnsp": __version__, "python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}},
+        versions={
+            "dnsp": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "numpy")},
+        },
     )
 
 

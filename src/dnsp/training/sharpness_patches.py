@@ -62,10 +62,14 @@ def cut_extreme_patches(pairs: Sequence[SlicePairs], patches: Sequence[ExtremePa
             continue
         reference = slices.get(patch.subject_id)
         if reference is None or not 0 <= patch.slice < len(reference):
-            raise DataError(f"the patch list names slice {patch.slice} of subject {patch.subject_id}, which is not trained on")
+            raise DataError(
+                f"the patch list names slice {patch.slice} of subject {patch.subject_id}, which is not trained on"
+            )
         square = reference[patch.slice, :, patch.top : patch.top + patch.size, patch.left : patch.left + patch.size]
         if min(patch.top, patch.left) < 0 or square.shape[1:] != (patch.size, patch.size):
-            raise DataError(f"the patch list names a {patch.kind} patch outside slice {patch.slice} of {patch.subject_id}")
+            raise DataError(
+                f"the patch list names a {patch.kind} patch outside slice {patch.slice} of {patch.subject_id}"
+            )
         cut[patch.kind].append(square)
     for kind, squares in cut.items():
         if not squares:
@@ -75,7 +79,10 @@ def cut_extreme_patches(pairs: Sequence[SlicePairs], patches: Sequence[ExtremePa
 
 def write_patch_list(patches: Sequence[ExtremePatch], path: Path, *, overwrite: bool = False) -> None:
     """Write candidates as tab-separated text, one a line, with a first column (yes or no) to be edited."""
-    with replace_file(path, overwrite=overwrite) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replace_file(path, overwrite=overwrite) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(ExtremePatch._fields)
         writer.writerows(["yes" if patch.keep else "no", *patch[1:]] for patch in patches)
@@ -95,14 +102,18 @@ def read_patch_list(path: Path) -> list[ExtremePatch]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable patch list ({error})") from error
     if not lines or tuple(lines[0]) != ExtremePatch._fields:
-        raise DataError(f"{path}: a patch list begins with the columns {', '.join(ExtremePatch._fields)}, parted by tabs")
+        raise DataError(
+            f"{path}: a patch list begins with the columns {', '.join(ExtremePatch._fields)}, parted by tabs"
+        )
     patches = []
     for number, line in enumerate(lines[1:], start=2):
         try:
             keep, kind, subject_id, *place = line
             index, top, left, size = map(int, place)
         except ValueError as error:
-            raise DataError(f"{path}, line {number}: {len(ExtremePatch._fields)} columns, the last four numbers") from error
+            raise DataError(
+                f"{path}, line {number}: {len(ExtremePatch._fields)} columns, the last four numbers"
+            ) from error
         if keep not in ("yes", "no") or kind not in ("sharp", "smooth"):
             raise DataError(f"{path}, line {number}: keep is yes or no, kind is sharp or smooth")
         patches.append(ExtremePatch(keep == "yes", kind, subject_id, index, top, left, size))  # type: ignore[arg-type]

@@ -32,7 +32,11 @@ def test_weights_and_card_come_back(model_path):
 def test_the_card_can_be_read_beside_the_model(model_path):
     card = json.loads(model_path.with_suffix(".json").read_text())
     assert card["network"] == {
-        "architecture": "EDSR", "blocks": 1, "filters": 4, "residual_scaling": 0.1, "input_skip": True
+        "architecture": "EDSR",
+        "blocks": 1,
+        "filters": 4,
+        "residual_scaling": 0.1,
+        "input_skip": True,
     }
 
 

@@ -29,8 +29,10 @@ def test_patches_are_cut_at_the_same_places_of_both():
     patches = cut(make_subject())
     assert patches.reference.shape == (15, 1, 8, 8)
     assert torch.equal(patches.enlarged, -patches.reference)
-    assert torch.equal(cut(make_subject(), settings=PatchSettings(size=8, per_slice=5, augment=True)).enlarged.abs().sum(), 
-                       cut(make_subject(), settings=PatchSettings(size=8, per_slice=5, augment=True)).reference.sum())
+    assert torch.equal(
+        cut(make_subject(), settings=PatchSettings(size=8, per_slice=5, augment=True)).enlarged.abs().sum(),
+        cut(make_subject(), settings=PatchSettings(size=8, per_slice=5, augment=True)).reference.sum(),
+    )
 
 
 def test_patches_are_square_cuts_of_the_slice():
@@ -58,7 +60,9 @@ def test_a_subject_s_patches_do_not_depend_on_its_company_or_the_global_generato
 def test_patches_are_fresh_each_epoch_only_when_asked():
     fresh = PatchSettings(size=8, per_slice=5, fresh_each_epoch=True)
     assert torch.equal(cut(make_subject(), epoch=0).reference, cut(make_subject(), epoch=1).reference)
-    assert not torch.equal(cut(make_subject(), settings=fresh).reference, cut(make_subject(), settings=fresh, epoch=1).reference)
+    assert not torch.equal(
+        cut(make_subject(), settings=fresh).reference, cut(make_subject(), settings=fresh, epoch=1).reference
+    )
     assert not torch.equal(cut(make_subject()).reference, cut(make_subject(), seed=1).reference)
 
 
