@@ -11,7 +11,7 @@ import pytest
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of the development data, beside the checkout or where DNSP_SHARED says."""
-    folder = Path(os.environ.get("DNSP_SHARED", Path(__file__).parents[1] / ".." / "shared")).resolve()
+    folder = Path(os.environ.get("DNSP_SHARED") or Path(__file__).parents[2] / "shared").resolve()
     if not folder.is_dir():
         pytest.skip(f"the development data is not at {folder}")
     return folder
