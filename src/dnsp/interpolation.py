@@ -33,7 +33,7 @@ def bicubic_enlarge(
         last block was not full. Default: all of (s H, s W).
     kernel_a : float
         Keys' parameter. -0.5 is his third-order choice and what MATLAB and Pillow use; ``torch.nn.functional.interpolate``
-        uses -0.75, which costs more than 1 dB on brain slices.
+        uses -0.75, which sharpens more: figures of the two do not compare.
 
     Returns
     -------

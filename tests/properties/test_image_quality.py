@@ -19,6 +19,7 @@ def draw(seed, height, width):
     return rng.random((height, width)), rng.random((height, width))
 
 
+@settings(deadline=None)
 @given(seeds, sides, sides)
 def test_psnr_falls_by_the_decibels_of_the_noise(seed, height, width):
     image, noise = draw(seed, height, width)
@@ -65,6 +66,7 @@ def test_ssim_is_bounded_and_turns_with_the_image(seed, height, width, window):
     assert turned == pytest.approx(figure, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(seeds, sides, sides)
 def test_mean_squared_errors_of_a_mask_and_its_complement_make_the_whole(seed, height, width):
     first, second = draw(seed, height, width)

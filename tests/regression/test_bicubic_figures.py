@@ -1,8 +1,8 @@
 """The bicubic figures of the development data: the floor that every network is measured from.
 
 Protocol: subjects 11 to 20, x2, Gaussian of 1 pixel, 2 x 2 block mean, bicubic with a = -0.5; 192 x 240 (L x A) around
-the head; robust scaling of the whole scan, clipped to [0, 1]; axial slices evenly over those with at least a tenth of
-the largest head area; mean over slices, then over subjects. The data's README gives about 31.4 dB and SSIM .946, but not
+the head; robust scaling of the whole scan, clipped to [0, 1]; axial slices evenly over those that show a tenth of the
+largest head area; mean over slices, then over subjects. The data's README gives about 31.4 dB and SSIM .946, but not
 the scaling, the choice of slices or the window. 40 slices give 31.58 dB and .944 (Gaussian window) or .952 (uniform);
 the test takes fewer.
 """

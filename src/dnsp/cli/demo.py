@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from dnsp.errors import DataError, MissingExtraError, SettingError
 from dnsp.volume import IntensityScaling, Volume, plane_axis, robust_scaling
@@ -26,6 +27,7 @@ def demo(
 ) -> None:
     """Degrade the ICBM152 head that nilearn carries, enhance it, and compare with bicubic."""
     from dnsp.enhancement import (  # noqa: PLC0415
+        Method,
         NetworkMethod,
         choose_device,
         choose_precision,
@@ -56,7 +58,7 @@ def demo(
     scaling = robust_scaling(low_res.voxels)
     network, card = load_model(find_model("edsr-small", scale=scale))
     device = choose_device("auto")
-    methods = {
+    methods: dict[str, Method] = {
         "bicubic": enlarge_bicubic,
         "network": NetworkMethod(network, card, device=device, dtype=choose_precision("auto", device)),
     }
@@ -69,7 +71,7 @@ def demo(
                 method,
                 scale=scale,
                 scaling=scaling,
-                on_slice=lambda done, total, task=task: progress.update(task, completed=done, total=total),
+                on_slice=partial(_show_slices, progress, task),
             )
 
     axis = plane_axis(reference.affine, "axial")
@@ -151,3 +153,7 @@ def _draw(
         path,
         title=f"ICBM152 T1, axial slice {slice_index}, x{scale}; PSNR and SSIM are means of {_SLICES} slices",
     )
+
+
+def _show_slices(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    progress.update(task, completed=done, total=total)

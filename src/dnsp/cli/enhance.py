@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from dnsp.errors import DnspError, SettingError
 from dnsp.volume import Plane
@@ -96,7 +105,7 @@ def enhance(
                     fill_non_finite=fill_non_finite,
                     overwrite=overwrite,
                     description=description,
-                    on_slice=lambda done, total, task=task: progress.update(task, completed=done, total=total),
+                    on_slice=partial(_show_slices, progress, task),
                 )
             except DnspError as error:
                 failed += 1
@@ -106,3 +115,7 @@ def enhance(
     errors.print(f"{done} of {len(inputs)} scans enhanced", highlight=False)
     if failed:
         raise typer.Exit(1)
+
+
+def _show_slices(progress: Progress, task: TaskID, done: int, total: int) -> None:
+    progress.update(task, completed=done, total=total)

@@ -72,7 +72,7 @@ def evaluate(
         except DnspError as error:
             raise VolumeError(f"{estimate_path} against {true_path}: {error}") from error
     if csv is not None:
-        write_quality_csv(rows, csv, protocol=protocol, overwrite=overwrite)
+        write_quality_csv(rows, csv, protocol=protocol)
     subjects = summarise_subjects(rows)
     for table in quality_tables(subjects, summarise_cohort(subjects), protocol=protocol.describe()):
         Console().print(table)

@@ -37,7 +37,7 @@ def train(
         config,
         network=network or config.network,
         pairs=replace(config.pairs, scale=scale or config.pairs.scale),
-        objective=replace(config.objective, preset=prior or config.objective.preset),  # type: ignore[arg-type]
+        objective=replace(config.objective, preset=prior or config.objective.preset),
         optimiser=replace(config.optimiser, epochs=epochs or config.optimiser.epochs),
         seed=config.seed if seed is None else seed,
     )

@@ -56,7 +56,7 @@ def find_scans(folder: Path, *, suffix: str = "T1w") -> list[Scan]:
     twice = [subject for subject, count in Counter(scan.subject_id for scan in scans).items() if count > 1]
     if twice:
         raise DataError(
-            f"{folder}: subject {sorted(twice)[0]} has more than one scan; keep one, or move the others away"
+            f"{folder}: subject {min(twice)} has more than one scan; keep one, or move the others away"
         )
     return sorted(scans)
 

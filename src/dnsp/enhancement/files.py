@@ -41,7 +41,7 @@ def find_inputs(source: Path, output: Path) -> list[tuple[Path, Path]]:
     return [(path, output / path.relative_to(source)) for path in scans]
 
 
-def enhance_file(
+def enhance_file(  # noqa: PLR0913
     source: Path,
     output: Path,
     method: Method,

@@ -30,8 +30,8 @@ class NetworkMethod:
     """Bicubic enlarging, then a trained network.
 
     Where a slice is flat (the background of a skull-stripped scan) the network is spared: it runs on the box around
-    everything that differs from the first pixel, with its receptive radius as margin, so what lies inside is not changed by the
-    saving. Large boxes are done in tiles that overlap by the same radius, for the same reason with the same result.
+    everything that differs from the first pixel, with its receptive radius as margin, so that nothing inside is changed.
+    Large boxes are done in tiles that overlap by the same radius, for the same reason with the same result.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class NetworkMethod:
         tile_size: int = 512,
     ) -> None:
         self.card = card
-        self._network = network.eval().to(device=device, memory_format=torch.channels_last)
+        self._network = network.eval().to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
         self._dtype = dtype
         self._tile_size = tile_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ __all__ = ["NAMED_NETWORKS", "NetworkSettings", "build_network"]
 
 NetworkSettings: TypeAlias = SRCNNSettings | EDSRSettings
 
-NAMED_NETWORKS = MappingProxyType(
+NAMED_NETWORKS: Mapping[str, NetworkSettings] = MappingProxyType(
     {
         "srcnn": SRCNNSettings(),
         "edsr-paper": EDSRSettings(),

@@ -148,7 +148,7 @@ def _seeded_modules(config: TrainingConfig, train_pairs: Sequence[SlicePairs]) -
     """Draw the network's and the filters' first weights from the seed, leaving the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = build_network(NAMED_NETWORKS[config.network]).to(memory_format=torch.channels_last)
+        network = build_network(NAMED_NETWORKS[config.network]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     smooth, sharp = extreme_patches(train_pairs, patch_size=config.patches.size)
     generator = torch.Generator().manual_seed(config.seed)
     return network, Objective(config.objective, smooth=smooth, sharp=sharp, generator=generator)

@@ -124,8 +124,8 @@ class RunRecord:
             ) from error
         if run != self._identity():
             raise TrainingError(
-                f"{self._state_path.parent} holds a run with other settings or subjects: {_first_difference(run, self._identity())}"
-                "; choose another folder, or move this one away"
+                f"{self._state_path.parent} holds a run with other settings or subjects: "
+                f"{_first_difference(run, self._identity())}; choose another folder, or move this one away"
             )
 
     def _identity(self) -> str:

@@ -59,6 +59,7 @@ def test_a_scan_stored_along_other_axes_gives_the_same_figures(reference, estima
 
 
 def test_maximum_scaling_is_own_units_with_the_maximum_as_data_range(reference, estimate):
+    reference, estimate = (v.with_voxels(v.voxels + 200.0) for v in (reference, estimate))
     protocol = Protocol(scaling="maximum", clip=False, window="uniform")
     rows = evaluate_volume(reference, estimate, axis=2, protocol=protocol, slice_indices=[4], **WHO)
     true, estimated, peak = reference.voxels[:, :, 4], estimate.voxels[:, :, 4], reference.voxels.max()
@@ -118,6 +119,13 @@ def test_a_given_head_takes_the_place_of_the_computed_one(reference, estimate, h
     half[:, :, 4:] = False
     rows = evaluate_volume(reference, estimate, axis=2, protocol=Protocol(mask="lower half"), head=half, **WHO)
     assert {row.slice_index for row in rows} == {1, 2, 3}
+
+
+def test_the_protocol_says_how_much_head_a_slice_must_show(reference, estimate, head):
+    areas = head.sum(axis=(0, 1)) / head.sum(axis=(0, 1)).max()
+    for min_area in (0.0, 0.5):
+        rows = evaluate_volume(reference, estimate, axis=2, protocol=Protocol(min_head_area=min_area), head=head, **WHO)
+        assert {row.slice_index for row in rows} == set(np.flatnonzero((areas > 0) & (areas >= min_area)))
 
 
 def test_frames_of_a_series_are_measured_each(reference, estimate):

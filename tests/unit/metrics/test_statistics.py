@@ -37,12 +37,26 @@ def test_interval_widens_with_confidence():
     assert most.low < half.low < half.high < most.high
 
 
+def test_interval_leans_towards_the_long_tail():
+    # the correction for bias and skewness moves both ends of the percentile interval that way
+    values = np.exp(np.random.default_rng(8).normal(0, 1, 25))
+    low, high = bootstrap_interval(dict(enumerate(values)), seed=1)
+    means = np.random.default_rng(9).choice(values, (20_000, 25)).mean(axis=1)
+    percentile_low, percentile_high = np.percentile(means, [2.5, 97.5])
+    assert percentile_low + 0.02 < low < values.mean() < percentile_high + 0.02 < high
+
+
 def test_the_seed_decides_and_the_global_generator_is_left_alone():
     np.random.seed(0)  # noqa: NPY002
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     first, again, other = (bootstrap_interval(PSNR, seed=seed, resamples=500) for seed in (1, 1, 2))
     assert first == again != other
     np.testing.assert_array_equal(state, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_more_resamples_agree_better_between_seeds():
+    few, many = ([bootstrap_interval(PSNR, seed=seed, resamples=n).low for seed in range(12)] for n in (100, 10_000))
+    assert np.std(many) < 0.3 * np.std(few)  # a tenth, by the square root of the ratio
 
 
 def test_equal_values_give_a_point():
