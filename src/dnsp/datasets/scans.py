@@ -55,9 +55,7 @@ def find_scans(folder: Path, *, suffix: str = "T1w") -> list[Scan]:
         raise DataError(f"{folder}: {wanted}")
     twice = [subject for subject, count in Counter(scan.subject_id for scan in scans).items() if count > 1]
     if twice:
-        raise DataError(
-            f"{folder}: subject {min(twice)} has more than one scan; keep one, or move the others away"
-        )
+        raise DataError(f"{folder}: subject {min(twice)} has more than one scan; keep one, or move the others away")
     return sorted(scans)
 
 

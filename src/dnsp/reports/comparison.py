@@ -79,7 +79,7 @@ def draw_comparison(
     aspect = spacing_mm[1] / spacing_mm[0]
     errors = None
     for column, candidate in enumerate(columns):
-        whole, zoom, error = (row[column] for row in rows)
+        whole, zoom, difference = (row[column] for row in rows)
         whole.imshow(candidate.image.T, aspect=aspect, **grey)
         whole.set_title(f"{candidate.name}\n{candidate.caption}", fontsize=11)
         whole.add_patch(
@@ -91,7 +91,7 @@ def draw_comparison(
         for side in zoom.spines.values():
             side.set(edgecolor="#ffb000", linewidth=2)
         if column > 0:
-            errors = error.imshow(
+            errors = difference.imshow(
                 np.abs(candidate.image - reference).T,
                 cmap="gray_r",
                 vmin=0.0,
@@ -101,8 +101,8 @@ def draw_comparison(
                 interpolation="nearest",
             )
         else:
-            error.set_visible(False)
-        for axes in (whole, zoom, error):
+            difference.set_visible(False)
+        for axes in (whole, zoom, difference):
             axes.set_xticks([])
             axes.set_yticks([])
     rows[0][0].set_ylabel("slice", fontsize=11)
@@ -128,7 +128,9 @@ def busiest_box(image: npt.NDArray[Any], *, side: int) -> Box:
     energy = np.cumsum(np.cumsum(np.pad(laplacian**2, ((1, 0), (1, 0))), 0), 1)
 
     def box_sums(integral: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return integral[side:, side:] - integral[:-side, side:] - integral[side:, :-side] + integral[:-side, :-side]
+        sums: npt.NDArray[Any] = integral[side:, side:] - integral[:-side, side:]
+        sums -= integral[side:, :-side] - integral[:-side, :-side]
+        return sums
 
     inside = box_sums(dark) < 0.05 * side**2  # a box on the outline shows the outline, not the anatomy
     score = np.where(inside, box_sums(energy), 0.0) if inside.any() else box_sums(energy)

@@ -38,7 +38,10 @@ def find_candidates(pairs: Sequence[SlicePairs], *, patch_size: int) -> list[Ext
     for subject in pairs:
         for index, image in enumerate(subject.reference):
             extremes = find_extreme_patches(image[0], patch_size=patch_size)
-            found: tuple[tuple[Kind, tuple[int, int]], ...] = (("sharp", extremes.sharpest), ("smooth", extremes.smoothest))
+            found: tuple[tuple[Kind, tuple[int, int]], ...] = (
+                ("sharp", extremes.sharpest),
+                ("smooth", extremes.smoothest),
+            )
             for kind, (top, left) in found:
                 candidates.append(ExtremePatch(True, kind, subject.subject_id, index, top, left, patch_size))  # noqa: FBT003
     return candidates
