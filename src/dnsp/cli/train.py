@@ -20,6 +20,9 @@ def train(
     network: Annotated[str | None, typer.Option(help="srcnn, edsr-small, edsr-baseline or edsr-paper.")] = None,
     prior: Annotated[str | None, typer.Option(help="NP, LR, FS, LS, AP or TVLR.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times through all patches.")] = None,
+    patch_list: Annotated[
+        Path | None, typer.Option(help="The list of dnsp patches, edited: what the learnable filters are told apart by.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="What every random draw follows from.")] = None,
     accelerator: Annotated[str, typer.Option(help="As in Lightning Fabric: auto, cpu, cuda, mps.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes that share every batch.")] = 1,
@@ -51,6 +54,7 @@ def train(
         validation=validation,
         output=output,
         data_name=cohort.resolve().name,
+        patch_list=patch_list,
         accelerator=accelerator,
         devices=devices,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from dnsp.atomic import replace_file
@@ -91,7 +91,7 @@ def save_model(path: Path, network: nn.Module, card: ModelCard, *, overwrite: bo
     """
     weights = {name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()}
     with replace_file(path, overwrite=overwrite) as unfinished:
-        save_file(weights, unfinished, metadata={_CARD_KEY: card.to_json()})
+        unfinished.write_bytes(save(weights, metadata={_CARD_KEY: card.to_json()}))
     with replace_file(path.with_suffix(".json"), overwrite=overwrite) as unfinished:
         unfinished.write_text(card.to_json() + "\n", encoding="utf-8")
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from dnsp.datasets import Scan
-from dnsp.errors import MissingExtraError
+from dnsp.errors import MissingExtraError, TrainingError
 from dnsp.metrics import psnr
 from dnsp.networks import NAMED_NETWORKS, build_network, save_model
-from dnsp.priors import Objective, require_finite
+from dnsp.priors import Objective, ObjectiveTerms, require_finite
 from dnsp.training.config import OptimiserSettings, TrainingConfig
 from dnsp.training.pairs import SlicePairs, cut_patches, join_patches, make_pairs, shuffled_batches
 from dnsp.training.progress import TrainingProgress
 from dnsp.training.record import RunRecord, make_card, write_log
-from dnsp.training.sharpness_patches import extreme_patches
+from dnsp.training.sharpness_patches import cut_extreme_patches, find_candidates, read_patch_list
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -36,6 +36,7 @@ def train(
     validation: Sequence[Scan],
     output: Path,
     data_name: str = "",
+    patch_list: Path | None = None,
     accelerator: str = "auto",
     devices: int = 1,
     show_progress: bool = True,
@@ -56,6 +57,9 @@ def train(
         Folder of the run; made where it is missing.
     data_name : str
         How the model's card names the data.
+    patch_list : Path, optional
+        The sharp and smooth patches to keep for the learnable filters, as `dnsp patches` wrote and a person edited it; by
+        default every candidate is kept.
     accelerator, devices
         As in Lightning Fabric: "cpu", "cuda", "auto"; the number of processes that share every batch.
     show_progress : bool
@@ -74,14 +78,14 @@ def train(
         If a scan cannot be used.
     """
     fabric = _make_fabric(config.precision, accelerator=accelerator, devices=devices)
-    record = RunRecord(output, config=config, training=training, validation=validation, data_name=data_name)
+    record = RunRecord(output, config=config, training=training, validation=validation, data_name=data_name, patch_list=patch_list)
     if record.is_finished():
         return record.model_path
 
     train_pairs = [make_pairs(scan, settings=config.pairs) for scan in training]
     validation_pairs = [make_pairs(scan, settings=config.pairs) for scan in validation]
 
-    network, objective = _seeded_modules(config, train_pairs)
+    network, objective = _seeded_modules(config, train_pairs, patch_list)
     parameters = [*network.parameters(), *objective.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
     first_epoch = record.restore(network, objective, optimiser)
@@ -112,14 +116,14 @@ def train(
             for step, batch in enumerate(batches, start=epoch * steps_per_epoch):
                 _set_learning_rate(optimiser, config.optimiser, step / steps)
                 estimate = model(fabric.to_device(batch.enlarged))
-                loss, terms = priors(estimate, fabric.to_device(batch.reference))
-                require_finite(terms, epoch=epoch + 1, step=step + 1)
-                fabric.backward(loss)
+                terms = priors(estimate, fabric.to_device(batch.reference))
+                _require_finite(terms, epoch=epoch, step=step)
+                fabric.backward(terms.total)
                 optimiser.step()
                 optimiser.zero_grad()
-                for name, term in terms.items():
+                for name, term in terms.weighted.items():
                     sums[name] = sums.get(name, 0.0) + float(term) / steps_per_epoch
-                bar.advance(loss=float(loss.detach()))
+                bar.advance(loss=float(terms.total.detach()))
 
             quality = _mean_psnr(model, validation_pairs, fabric)
             bar.show_psnr(quality)
@@ -144,14 +148,26 @@ def _make_fabric(precision: str, *, accelerator: str, devices: int) -> Fabric:
     return fabric
 
 
-def _seeded_modules(config: TrainingConfig, train_pairs: Sequence[SlicePairs]) -> tuple[nn.Module, Objective]:
+def _seeded_modules(
+    config: TrainingConfig, train_pairs: Sequence[SlicePairs], patch_list: Path | None
+) -> tuple[nn.Module, Objective]:
     """Draw the network's and the filters' first weights from the seed, leaving the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = build_network(NAMED_NETWORKS[config.network]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    smooth, sharp = extreme_patches(train_pairs, patch_size=config.patches.size)
     generator = torch.Generator().manual_seed(config.seed)
+    if not config.objective.learns_filters:
+        return network, Objective(config.objective, generator=generator)
+    patches = read_patch_list(patch_list) if patch_list else find_candidates(train_pairs, patch_size=config.patches.size)
+    smooth, sharp = cut_extreme_patches(train_pairs, patches)
     return network, Objective(config.objective, smooth=smooth, sharp=sharp, generator=generator)
+
+
+def _require_finite(terms: ObjectiveTerms, *, epoch: int, step: int) -> None:
+    try:
+        require_finite(terms)
+    except TrainingError as error:
+        raise TrainingError(f"epoch {epoch + 1}, step {step + 1}: {error}") from error
 
 
 def _set_learning_rate(optimiser: torch.optim.Optimizer, settings: OptimiserSettings, progress: float) -> None:

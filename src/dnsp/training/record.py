@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import platform
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from dnsp import __version__
@@ -38,6 +39,8 @@ class RunRecord:
         Its subjects.
     data_name : str
         How the card names the data.
+    patch_list : Path, optional
+        The edited list of sharp and smooth patches; its content is part of what the run is.
 
     Raises
     ------
@@ -53,12 +56,14 @@ class RunRecord:
         training: Sequence[Scan],
         validation: Sequence[Scan],
         data_name: str,
+        patch_list: Path | None = None,
     ) -> None:
         self.config = config
         self.data = {
             "name": data_name,
             "training_subjects": [scan.subject_id for scan in training],
             "validation_subjects": [scan.subject_id for scan in validation],
+            "patch_list": hashlib.sha256(patch_list.read_bytes()).hexdigest() if patch_list else "",
         }
         self.model_path = folder / "model.safetensors"
         self.rows: list[dict[str, float]] = []
@@ -109,9 +114,8 @@ class RunRecord:
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
         metadata = {"run": self._identity(), "rows": json.dumps(self.rows)}
         with replace_file(self._state_path, overwrite=True) as unfinished:
-            save_file(
-                {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, unfinished, metadata=metadata
-            )
+            cpu_tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+            unfinished.write_bytes(save(cpu_tensors, metadata=metadata))
 
     def _read_progress(self) -> None:
         try:

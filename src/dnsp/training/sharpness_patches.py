@@ -12,12 +12,14 @@ from torch import Tensor
 
 from dnsp.atomic import replace_file
 from dnsp.errors import DataError
-from dnsp.priors import find_extreme_patches
+from dnsp.priors import PatchLocation, find_extreme_patches
 from dnsp.training.pairs import SlicePairs
 
 __all__ = ["ExtremePatch", "cut_extreme_patches", "find_candidates", "read_patch_list", "write_patch_list"]
 
 Kind: TypeAlias = Literal["sharp", "smooth"]
+
+_LEAST_HEAD = 0.7  # of a smooth patch's pixels; empty background would be the smoothest of all
 
 
 class ExtremePatch(NamedTuple):
@@ -33,17 +35,23 @@ class ExtremePatch(NamedTuple):
 
 
 def find_candidates(pairs: Sequence[SlicePairs], *, patch_size: int) -> list[ExtremePatch]:
-    """Find the sharpest and the smoothest patch of every training slice; all are kept until a person says otherwise."""
+    """Find the sharpest and the smoothest patch of every training slice; all are kept until a person says otherwise.
+
+    Slices near the crown that show too little of the head for a patch have no candidates.
+    """
     candidates = []
     for subject in pairs:
         for index, image in enumerate(subject.reference):
-            extremes = find_extreme_patches(image[0], patch_size=patch_size)
-            found: tuple[tuple[Kind, tuple[int, int]], ...] = (
+            try:
+                extremes = find_extreme_patches(image[0], patch_size=patch_size, minimum_foreground=_LEAST_HEAD)
+            except DataError:
+                continue
+            found: tuple[tuple[Kind, PatchLocation], ...] = (
                 ("sharp", extremes.sharpest),
                 ("smooth", extremes.smoothest),
             )
-            for kind, (top, left) in found:
-                candidates.append(ExtremePatch(True, kind, subject.subject_id, index, top, left, patch_size))  # noqa: FBT003
+            for kind, place in found:
+                candidates.append(ExtremePatch(True, kind, subject.subject_id, index, place.row, place.column, patch_size))  # noqa: FBT003
     return candidates
 
 
