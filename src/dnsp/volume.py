@@ -16,7 +16,11 @@ __all__ = ["IntensityScaling", "Plane", "Volume", "plane_axis", "rescaled_affine
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 Array: TypeAlias = npt.NDArray[Any]
 
-_WORLD_AXIS_OF_PLANE = {"sagittal": 0, "coronal": 1, "axial": 2}  # the RAS+ axis that a plane's slices are stacked along
+_WORLD_AXIS_OF_PLANE = {
+    "sagittal": 0,
+    "coronal": 1,
+    "axial": 2,
+}  # the RAS+ axis that a plane's slices are stacked along
 
 
 @dataclass(frozen=True, eq=False)
