@@ -1,0 +1,33 @@
+"""Spatio-structural priors on the output of any network, and the objective that sums them. Needs torch alone."""
+
+from dnsp.priors.balance import balanced_weights, gradient_norms
+from dnsp.priors.low_rank import LowRankPrior, soft_rank
+from dnsp.priors.objective import Objective, ObjectiveSettings, ObjectiveTerms, require_finite
+from dnsp.priors.sharpness import (
+    LearnableSharpnessPrior,
+    SharpnessPrior,
+    laplacian_kernel,
+    laplacian_variance,
+)
+from dnsp.priors.sharpness_patches import ExtremePatches, PatchLocation, find_extreme_patches
+from dnsp.priors.total_variation import TotalVariationPrior, total_variation
+
+__all__ = [
+    "ExtremePatches",
+    "LearnableSharpnessPrior",
+    "LowRankPrior",
+    "Objective",
+    "ObjectiveSettings",
+    "ObjectiveTerms",
+    "PatchLocation",
+    "SharpnessPrior",
+    "TotalVariationPrior",
+    "balanced_weights",
+    "find_extreme_patches",
+    "gradient_norms",
+    "laplacian_kernel",
+    "laplacian_variance",
+    "require_finite",
+    "soft_rank",
+    "total_variation",
+]

@@ -1,0 +1,83 @@
+"""Balance the objective on one's own data: how strongly each term pulls, and weights that make them comparable."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from dnsp.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from dnsp.priors.objective import Objective, Term
+
+__all__ = ["balanced_weights", "gradient_norms"]
+
+
+def gradient_norms(objective: Objective, estimate: Tensor, reference: Tensor) -> dict[Term, float]:
+    """Measure the L2 norm of every term's gradient with respect to the estimate, as if its weight were one.
+
+    Parameters
+    ----------
+    objective : Objective
+        Whose terms are compared.
+    estimate, reference : Tensor, shape (B, C, H, W)
+        A batch as training sees it; for the estimate, the network's output or an interpolation. Not changed.
+
+    Returns
+    -------
+    dict of str to float
+        By term. The term "filters" acts on the filters alone and is not listed.
+
+    Raises
+    ------
+    DataError
+        If a gradient is not finite.
+    """
+    leaf = estimate.detach().clone().requires_grad_()
+    norms: dict[Term, float] = {}
+    for term, value in objective.unweighted(leaf, reference.detach()).items():
+        if term == "filters":
+            continue
+        (gradient,) = torch.autograd.grad(value, leaf)
+        norms[term] = float(torch.linalg.vector_norm(gradient, dtype=torch.float64))
+        if not math.isfinite(norms[term]):
+            raise DataError(
+                f"the gradient of the {term} term is not finite: are the intensities finite, and on [0, 1]?"
+            )
+    return norms
+
+
+def balanced_weights(norms: Mapping[Term, float], *, ratio: float = 0.1) -> dict[Term, float]:
+    """Give the weights at which every prior's gradient has a chosen size beside the data term's.
+
+    Parameters
+    ----------
+    norms : mapping of str to float
+        What `gradient_norms` measured; "data" among them.
+    ratio : float
+        Norm of a prior's weighted gradient over that of the data term's.
+
+    Returns
+    -------
+    dict of str to float
+        A weight for each prior: "low_rank" is alpha, "sharpness" beta, "total_variation" its own.
+
+    Raises
+    ------
+    SettingError
+        If the ratio is not positive.
+    DataError
+        If a gradient is zero, so that no weight can balance it.
+    """
+    if not (math.isfinite(ratio) and ratio > 0):
+        raise SettingError(f"ratio must be positive, not {ratio}")
+    for term, norm in norms.items():
+        if norm == 0:
+            raise DataError(f"the gradient of the {term} term is zero on this data: no weight balances it")
+    return {term: ratio * norms["data"] / norm for term, norm in norms.items() if term != "data"}

@@ -1,0 +1,126 @@
+"""exp(-G / (2 delta^2)) for batches of Gram matrices G, and the derivative of the low-rank prior's gradient.
+
+The exponent of an image has eigenvalues x from 0 to 1e9, and all that the low-rank prior needs of them is e^-x. Two
+routes give it by matrix products in double precision, without a decomposition and so without gaps between
+eigenvalues to divide by.
+
+``by_rational`` was measured fastest on CPUs, for patches and for slices. ``by_squaring`` needs four times the
+arithmetic, but nothing except products: no factorisation and no decision on the host, which suits a GPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["by_rational", "by_squaring", "hessian_product"]
+
+# With T = x / 2^5 and u = T / (pole + T), the generating function of the Laguerre polynomials reads
+#     e^-T = sum_j L_j^(-1)(pole) u^j,
+# one inverse and a polynomial in u, which lies in [0, 1) however large x is. Cut at u^6, with the pole a root of the
+# Laguerre polynomial L_6, the sum vanishes at u = 1: the large eigenvalues give 0, as they should. Stability functions
+# of singly implicit Runge-Kutta methods are built so (S. P. Norsett's restricted Pade approximations, 1978). Five
+# squarings bring T back to x. The error in e^-x is below 4e-11 for every x >= 0, and goes to 0 with x.
+_SQUARINGS = 5
+_DEGREE = 6
+_POLE = 5.775143569104511
+
+
+def _laguerre_coefficients(degree: int, argument: float) -> tuple[float, ...]:
+    """Give L_0^(-1), ..., L_degree^(-1) at one argument, by their three-term recurrence."""
+    values = [1.0, -argument]
+    for j in range(1, degree):
+        values.append(((2 * j - argument) * values[j] - (j - 1) * values[j - 1]) / (j + 1))
+    return tuple(values)
+
+
+_COEFFICIENTS = _laguerre_coefficients(_DEGREE, _POLE)
+
+# (1 - x / 2^48)^(2^48) differs from e^-x by less than 1e-12, and Gram matrices up to 2^48 stay inside the unit disc.
+_GPU_SQUARINGS = 48
+
+
+def by_rational(G: Tensor, delta: float) -> Tensor:
+    """Compute exp(-G / (2 delta^2)) with one Cholesky inverse and eight products.
+
+    Parameters
+    ----------
+    G : Tensor, shape (N, n, n), float64
+        Symmetric positive semi-definite matrices. They are overwritten.
+    delta : float
+        Width of the Gaussian on the square roots of their eigenvalues.
+
+    Returns
+    -------
+    Tensor, shape (N, n, n), float64
+        Right to 1e-10 plus the rounding of the exponent, about 1e-17 of its norm. Where G is not finite, meaningless.
+    """
+    c0, c1, c2, c3, c4, c5, c6 = _COEFFICIENTS
+    shifted = G.mul_(1.0 / (2 * delta**2 * _POLE * 2**_SQUARINGS))
+    shifted.diagonal(dim1=1, dim2=2).add_(1.0)
+    U = torch.cholesky_inverse(torch.linalg.cholesky_ex(shifted)[0]).neg_()
+    U.diagonal(dim1=1, dim2=2).add_(1.0)
+    U2 = torch.bmm(U, U.mT)  # U is symmetric; with the second factor transposed the product is a sixth faster
+    U3 = torch.bmm(U2, U.mT)
+    high = torch.mul(U3, c6).add_(U2, alpha=c5).add_(U, alpha=c4)
+    high.diagonal(dim1=1, dim2=2).add_(c3)
+    E = U.mul_(c1).add_(U2, alpha=c2)
+    E.diagonal(dim1=1, dim2=2).add_(c0)
+    E.baddbmm_(U3, high)
+    spare = high
+    for _ in range(_SQUARINGS):
+        E, spare = torch.bmm(E, E.mT, out=spare), E
+    return E
+
+
+def by_squaring(G: Tensor, delta: float) -> Tensor:
+    """Compute exp(-A), A = G / (2 delta^2), as the 2^48-th power of I - A / 2^48: 48 products and nothing else.
+
+    Parameters
+    ----------
+    G : Tensor, shape (N, n, n), float64
+        Symmetric positive semi-definite matrices.
+    delta : float
+        Width of the Gaussian on the square roots of their eigenvalues.
+
+    Returns
+    -------
+    Tensor, shape (N, n, n), float64
+        Right to 1e-9 or the rounding of A, about 1e-16 of its norm. A matrix of Frobenius norm above 2^46 is first
+        shrunk to that norm, which keeps the result finite where double precision holds no digits of it any more.
+    """
+    exponent = 1.0 / (2 * delta**2)
+    shrunk = (2.0**46 / (torch.linalg.matrix_norm(G, keepdim=True) * exponent)).clamp(max=1.0)
+    F: Tensor = G * (shrunk * (-exponent * 0.5**_GPU_SQUARINGS))
+    for _ in range(_GPU_SQUARINGS):
+        F = torch.baddbmm(F, F, F, beta=2)  # (I + F)^2 - I: without the I, what is small keeps its digits
+    F.diagonal(dim1=1, dim2=2).add_(1.0)
+    return F
+
+
+def hessian_product(Y: Tensor, V: Tensor, delta: float) -> Tensor:
+    """Differentiate exp(-Y Y^T / (2 delta^2)) Y / delta^2, the gradient of the soft rank, in the direction V.
+
+    The derivative of the exponential is that of Daleckii and Krein: in the eigenbasis of A = Y Y^T / (2 delta^2), each
+    entry of dA is multiplied by the divided difference (e^-a - e^-b) / (a - b), which has a limit where a meets b.
+
+    Parameters
+    ----------
+    Y, V : Tensor, shape (N, H, W), float64
+        Where to differentiate, and in which direction; H <= W.
+    delta : float
+        Width of the Gaussian on singular values.
+
+    Returns
+    -------
+    Tensor, shape (N, H, W), float64
+    """
+    x, Q = torch.linalg.eigh(Y @ Y.mT / (2 * delta**2))
+    x = x.clamp(min=0.0)
+    gap = (x[:, :, None] - x[:, None, :]).abs()
+    quotient = torch.where(gap > 0, -torch.expm1(-gap) / gap.clamp(min=torch.finfo(x.dtype).tiny), 1.0)
+    divided = -torch.exp(-torch.minimum(x[:, :, None], x[:, None, :])) * quotient
+    Yq, Vq = Q.mT @ Y, Q.mT @ V  # everything in the eigenbasis, where exp(-A) is diagonal
+    dA = (Vq @ Yq.mT + Yq @ Vq.mT) / (2 * delta**2)
+    product: Tensor = Q @ ((divided * dA) @ Yq + torch.exp(-x)[:, :, None] * Vq) / delta**2
+    return product
