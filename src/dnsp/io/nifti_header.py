@@ -65,10 +65,12 @@ def derive_header(volume: Volume, *, single: bool) -> Nifti1Header:
     All that the volume's own header says is kept (its NIfTI version, units, description, intent, repetition time,
     display range, extensions), except that the slice timing goes if the slices are no longer the same in number, and
     that the forms follow the grid: where the volume's affine differs from its header's, the qform and the sform each
-    keep their code and are each carried along by the same map of voxels, even if they disagree with one another.
-    A qform that would need shears, which it cannot hold, or that never was a rotation gets code 0. With both codes 0 they stay 0 as long as the
-    voxel sizes alone still imply the affine. A volume without a header is written as nibabel does: NIfTI-1, in mm,
-    sform code 2 (aligned), and the same qform with code 0.
+    keep their code and are each carried along by the same map of voxels, even if they disagree with one another. A
+    qform that would need shears, which it cannot hold, or that never was a rotation gets code 0. With both codes 0 they
+    stay 0 as long as the voxel sizes alone still imply the affine.
+
+    A volume without a header is written as nibabel does: NIfTI-1, in mm, sform code 2 (aligned), and the same qform
+    with code 0.
 
     Parameters
     ----------

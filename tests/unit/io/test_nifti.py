@@ -356,7 +356,7 @@ def test_scan_too_long_for_the_format_is_refused(tmp_path, refusal, listing):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_existing_file_is_kept_unless_overwriting(tmp_path, oblique_volume, refusal, listing, name):
+def test_existing_file_is_kept_unless_overwriting(tmp_path, oblique_volume, listing, name):
     path = tmp_path / name
     write_nifti(oblique_volume, path)
     before = listing(tmp_path)
@@ -436,7 +436,7 @@ try:
 except VolumeError as error:
     print(error)
 """
-    run = subprocess.run(
+    run = subprocess.run(  # noqa: S603
         [sys.executable, "-X", "dev", "-c", program, str(tmp_path / name)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
         capture_output=True,
