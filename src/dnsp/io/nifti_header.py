@@ -100,19 +100,19 @@ def derive_header(volume: Volume, *, single: bool) -> Nifti1Header:
     unit = _mm_per_unit(source)
     affine = np.diag([*[1.0 / unit] * 3, 1.0]) @ volume.affine
     new_to_old = np.linalg.inv(source.get_best_affine()) @ affine
-    if not np.allclose(new_to_old, np.eye(4), rtol=0, atol=1e-9):
-        _carry_forms(header, new_to_old)
-    if not _agree(header.get_best_affine(), affine, volume.spatial_shape):
+    is_moved = not np.allclose(new_to_old, np.eye(4), rtol=0, atol=1e-9)
+    if is_moved:
+        _carry_qform(header, new_to_old)
+    # An sform with a code is what the volume's affine was read from; without one, it is set only if nothing else serves.
+    if (is_moved and header["sform_code"] > 0) or not _agree(header.get_best_affine(), affine, volume.spatial_shape):
         header.set_sform(affine, code=int(header["sform_code"]) or int(source["qform_code"]) or _ALIGNED)
     _drop_stale_slice_facts(header, source.get_data_shape(), new_to_old)
     return header
 
 
-def _carry_forms(header: Nifti1Header, new_to_old: Array) -> None:
-    """Compose the voxel sizes and each form that has a code with a map from new voxel indices to old ones."""
+def _carry_qform(header: Nifti1Header, new_to_old: Array) -> None:
+    """Compose the voxel sizes, and the qform if it has a code, with a map from new voxel indices to old ones."""
     sizes = np.linalg.norm(np.diag(header["pixdim"][1:4]) @ new_to_old[:3, :3], axis=0)
-    if header["sform_code"] > 0:
-        header.set_sform(header.get_sform() @ new_to_old, code=int(header["sform_code"]))
     if header["qform_code"] > 0:
         try:
             qform = header.get_qform() @ new_to_old
