@@ -103,7 +103,7 @@ def derive_header(volume: Volume, *, single: bool) -> Nifti1Header:
     is_moved = not np.allclose(new_to_old, np.eye(4), rtol=0, atol=1e-9)
     if is_moved:
         _carry_qform(header, new_to_old)
-    # An sform with a code is what the volume's affine was read from; without one, it is set only if nothing else serves.
+    # A coded sform is what the volume's affine was read from; without a code, it is set only if nothing else serves.
     if (is_moved and header["sform_code"] > 0) or not _agree(header.get_best_affine(), affine, volume.spatial_shape):
         header.set_sform(affine, code=int(header["sform_code"]) or int(source["qform_code"]) or _ALIGNED)
     _drop_stale_slice_facts(header, source.get_data_shape(), new_to_old)
