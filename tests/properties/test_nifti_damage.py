@@ -69,8 +69,7 @@ def test_any_bytes_of_the_header_may_be_damaged(tmp_path, version, data):
         out.unlink(missing_ok=True)
         try:
             write_nifti(enlarged, out)
-        except VolumeError as error:
-            assert str(error).startswith(f"{out}: ")  # noqa: PT017  (writing it is allowed, too)
+        except VolumeError:
             return
         again = read_nifti(out)
         np.testing.assert_array_equal(again.voxels, enlarged.voxels)

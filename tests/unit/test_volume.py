@@ -195,6 +195,15 @@ def test_three_planes_take_three_axes_however_oblique():
         assert sorted(plane_axis(affine, plane) for plane in WORLD_AXIS) == [0, 1, 2]
 
 
+def test_plane_depends_on_directions_alone_not_on_voxel_sizes():
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        cubic, stretched = np.eye(4), np.eye(4)
+        cubic[:3, :3] = rotation(rng.normal(size=3), rng.uniform(0.0, 180.0))
+        stretched[:3, :3] = cubic[:3, :3] @ np.diag(rng.uniform(0.3, 8.0, size=3))
+        assert [plane_axis(stretched, plane) for plane in WORLD_AXIS] == [plane_axis(cubic, p) for p in WORLD_AXIS]
+
+
 def test_unknown_plane_is_refused():
     with pytest.raises(SettingError, match="'transverse'"):
         plane_axis(np.eye(4), "transverse")

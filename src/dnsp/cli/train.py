@@ -21,7 +21,8 @@ def train(
     prior: Annotated[str | None, typer.Option(help="NP, LR, FS, LS, AP or TVLR.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times through all patches.")] = None,
     patch_list: Annotated[
-        Path | None, typer.Option(help="The list of dnsp patches, edited: what the learnable filters are told apart by.")
+        Path | None,
+        typer.Option(help="The list of dnsp patches, edited: what the learnable filters are told apart by."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="What every random draw follows from.")] = None,
     accelerator: Annotated[str, typer.Option(help="As in Lightning Fabric: auto, cpu, cuda, mps.")] = "auto",
@@ -40,7 +41,7 @@ def train(
         config,
         network=network or config.network,
         pairs=replace(config.pairs, scale=scale or config.pairs.scale),
-        objective=replace(config.objective, preset=prior or config.objective.preset),
+        objective=replace(config.objective, preset=prior or config.objective.preset),  # type: ignore[arg-type]  # checked when made
         optimiser=replace(config.optimiser, epochs=epochs or config.optimiser.epochs),
         seed=config.seed if seed is None else seed,
     )

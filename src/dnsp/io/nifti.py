@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 
 from dnsp.atomic import replace_file, require_writable
 from dnsp.errors import SettingError, VolumeError
@@ -38,7 +37,7 @@ _COMPRESSION_LEVEL = 4
 _GZIP_BITS = 31  # zlib's word for: with the header and checksum of gzip
 _SILENT = logging.getLogger(f"{__name__}.silent")  # takes what nibabel would log on mending a header
 _SILENT.disabled = True
-_RAW_DAMAGE = (HeaderDataError, WrapStructError, ValueError, OverflowError)  # what nibabel raises on a bad header
+_BAD_HEADER = (HeaderDataError, ValueError, OverflowError)  # what nibabel raises on a bad header
 
 
 def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Volume:
@@ -86,7 +85,7 @@ def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Vol
         raise VolumeError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
     except MemoryError as error:
         raise VolumeError(f"{path}: too large for the memory ({_one_line(error)}); is its header damaged?") from error
-    except _RAW_DAMAGE as error:
+    except _BAD_HEADER as error:
         raise VolumeError(f"{path}: its header makes no sense ({_one_line(error)}); convert the scan anew") from error
     _settle_non_finite(voxels, fill_non_finite, path)
     try:
@@ -136,13 +135,12 @@ def write_nifti(volume: Volume, path: str | Path, *, overwrite: bool = False) ->
         to write (a full disk, a quota).
     """
     path = Path(path)
-    require_writable_nifti(path, overwrite=overwrite)
     files = _files_of(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's on forms with absurd numbers, which are then dropped
             header = derive_header(volume, single=len(files) == 1)
-    except _RAW_DAMAGE as error:
+    except _BAD_HEADER as error:
         raise VolumeError(
             f"{path}: NIfTI cannot hold this scan ({_one_line(error)}); write it without the header of its source"
         ) from error

@@ -65,10 +65,12 @@ def derive_header(volume: Volume, *, single: bool) -> Nifti1Header:
     All that the volume's own header says is kept (its NIfTI version, units, description, intent, repetition time,
     display range, extensions), except that the slice timing goes if the slices are no longer the same in number, and
     that the forms follow the grid: where the volume's affine differs from its header's, the qform and the sform each
-    keep their code and are each carried along by the same map of voxels, even if they disagree with one another.
-    A qform that would need shears, which it cannot hold, or that never was a rotation gets code 0. With both codes 0
-    they stay 0 as long as the voxel sizes alone still imply the affine. A volume without a header is written as nibabel
-    does: NIfTI-1, in mm, sform code 2 (aligned), and the same qform with code 0.
+    keep their code and are each carried along by the same map of voxels, even if they disagree with one another. A
+    qform that would need shears, which it cannot hold, or that never was a rotation gets code 0. With both codes 0 they
+    stay 0 as long as the voxel sizes alone still imply the affine.
+
+    A volume without a header is written as nibabel does: NIfTI-1, in mm, sform code 2 (aligned), and the same qform
+    with code 0.
 
     Parameters
     ----------
@@ -98,19 +100,19 @@ def derive_header(volume: Volume, *, single: bool) -> Nifti1Header:
     unit = _mm_per_unit(source)
     affine = np.diag([*[1.0 / unit] * 3, 1.0]) @ volume.affine
     new_to_old = np.linalg.inv(source.get_best_affine()) @ affine
-    if not np.allclose(new_to_old, np.eye(4), rtol=0, atol=1e-9):
-        _carry_forms(header, new_to_old)
-    if not _agree(header.get_best_affine(), affine, volume.spatial_shape):
+    is_moved = not np.allclose(new_to_old, np.eye(4), rtol=0, atol=1e-9)
+    if is_moved:
+        _carry_qform(header, new_to_old)
+    # A coded sform is what the volume's affine was read from; without a code, it is set only if nothing else serves.
+    if (is_moved and header["sform_code"] > 0) or not _agree(header.get_best_affine(), affine, volume.spatial_shape):
         header.set_sform(affine, code=int(header["sform_code"]) or int(source["qform_code"]) or _ALIGNED)
     _drop_stale_slice_facts(header, source.get_data_shape(), new_to_old)
     return header
 
 
-def _carry_forms(header: Nifti1Header, new_to_old: Array) -> None:
-    """Compose the voxel sizes and each form that has a code with a map from new voxel indices to old ones."""
+def _carry_qform(header: Nifti1Header, new_to_old: Array) -> None:
+    """Compose the voxel sizes, and the qform if it has a code, with a map from new voxel indices to old ones."""
     sizes = np.linalg.norm(np.diag(header["pixdim"][1:4]) @ new_to_old[:3, :3], axis=0)
-    if header["sform_code"] > 0:
-        header.set_sform(header.get_sform() @ new_to_old, code=int(header["sform_code"]))
     if header["qform_code"] > 0:
         try:
             qform = header.get_qform() @ new_to_old

@@ -68,8 +68,8 @@ class ModelCard:
             network = card.pop("network")
             if version != _CARD_FORMAT:
                 raise ModelError(f"its card has format {version}; this dnsp reads format {_CARD_FORMAT}")
+            settings: Any = _ARCHITECTURES[network.pop("architecture")]
             sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in network.items()}
-            settings: Any = _ARCHITECTURES[sizes.pop("architecture")]
             return cls(network=settings(**sizes), **card)
         except (ValueError, TypeError, KeyError, AttributeError, SettingError) as error:
             raise ModelError(f"its card cannot be understood ({error})") from error

@@ -29,7 +29,7 @@ __all__ = ["train"]
 _WARM_UP = 0.05  # of the steps of a cosine schedule
 
 
-def train(
+def train(  # noqa: PLR0913
     config: TrainingConfig,
     *,
     training: Sequence[Scan],
@@ -78,7 +78,9 @@ def train(
         If a scan cannot be used.
     """
     fabric = _make_fabric(config.precision, accelerator=accelerator, devices=devices)
-    record = RunRecord(output, config=config, training=training, validation=validation, data_name=data_name, patch_list=patch_list)
+    record = RunRecord(
+        output, config=config, training=training, validation=validation, data_name=data_name, patch_list=patch_list
+    )
     if record.is_finished():
         return record.model_path
 
@@ -158,7 +160,9 @@ def _seeded_modules(
     generator = torch.Generator().manual_seed(config.seed)
     if not config.objective.learns_filters:
         return network, Objective(config.objective, generator=generator)
-    patches = read_patch_list(patch_list) if patch_list else find_candidates(train_pairs, patch_size=config.patches.size)
+    patches = (
+        read_patch_list(patch_list) if patch_list else find_candidates(train_pairs, patch_size=config.patches.size)
+    )
     smooth, sharp = cut_extreme_patches(train_pairs, patches)
     return network, Objective(config.objective, smooth=smooth, sharp=sharp, generator=generator)
 

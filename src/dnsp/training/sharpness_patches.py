@@ -51,7 +51,17 @@ def find_candidates(pairs: Sequence[SlicePairs], *, patch_size: int) -> list[Ext
                 ("smooth", extremes.smoothest),
             )
             for kind, place in found:
-                candidates.append(ExtremePatch(True, kind, subject.subject_id, index, place.row, place.column, patch_size))  # noqa: FBT003
+                candidates.append(
+                    ExtremePatch(
+                        keep=True,
+                        kind=kind,
+                        subject_id=subject.subject_id,
+                        slice=index,
+                        top=place.row,
+                        left=place.column,
+                        size=patch_size,
+                    )
+                )
     return candidates
 
 

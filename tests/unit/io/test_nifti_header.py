@@ -140,13 +140,25 @@ def test_slice_timing_without_a_slice_axis_needs_the_whole_grid(scan, written, z
     assert (header["slice_code"] == FACTS["slice_code"]) == kept
 
 
-def test_scanner_axes_go_when_the_axes_are_others(scan, written):
-    volume = scan(**FACTS)
+@pytest.mark.parametrize("codes", [(0, 2), (1, 0), (1, 2)])
+def test_scanner_axes_go_when_the_axes_are_swapped(scan, written, codes):
+    volume = scan(codes=codes, **FACTS)
     swap = np.eye(4)[[1, 0, 2, 3]]
     header = written(volume.with_voxels(volume.voxels.swapaxes(0, 1), volume.affine @ swap))
     assert header["dim_info"] == 0
     assert header["slice_code"] == 0
     assert_same_place(header.get_best_affine(), volume.affine @ swap)
+    np.testing.assert_allclose(header["pixdim"][1:4], (1.3, 0.9, 2.1), rtol=1e-6)
+
+
+def test_scanner_axes_go_when_the_grid_is_turned(scan, written):
+    volume = scan(sform=np.diag([1.0, 1.0, 2.0, 1.0]), qform=np.diag([1.0, 1.0, 2.0, 1.0]), **FACTS)
+    turn = np.eye(4)
+    turn[:2, :2] = [[0.8, -0.6], [0.6, 0.8]]
+    header = written(volume.with_voxels(volume.voxels, volume.affine @ turn))
+    assert header["dim_info"] == 0
+    assert (header["qform_code"], header["sform_code"]) == (1, 2)
+    assert_same_place(header.get_qform(), volume.affine @ turn)
 
 
 def test_flipped_slices_lose_their_timing(scan, written):
@@ -214,6 +226,13 @@ def shift(voxels):
     moved = np.eye(4)
     moved[0, 3] = voxels
     return moved
+
+
+@pytest.mark.parametrize("codes", CODES[1:])
+def test_a_shift_of_less_than_a_voxel_is_kept(scan, written, codes):
+    volume = scan(codes=codes)
+    header = written(volume.with_voxels(volume.voxels, volume.affine @ shift(0.005)))
+    assert_same_place(header.get_best_affine(), volume.affine @ shift(0.005), atol=1e-5)
 
 
 @pytest.mark.parametrize("codes", CODES[1:])
