@@ -67,8 +67,8 @@ def choose_subjects(scans: Sequence[Scan], subjects: Iterable[str]) -> list[Scan
     DataError
         If a subject has no scan, or is named twice.
     """
-    wanted = [subject.removeprefix("sub-") for subject in subjects]
-    by_subject = {scan.subject_id: scan for scan in scans}
+    by_subject = {scan.subject_id.removeprefix("sub-"): scan for scan in scans}
+    wanted = [subject.strip().removeprefix("sub-") for subject in subjects]
     missing = [subject for subject in wanted if subject not in by_subject]
     if missing:
         raise DataError(f"no scan of subject {missing[0]}; there are: {', '.join(sorted(by_subject))}")
