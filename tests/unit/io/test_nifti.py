@@ -204,7 +204,7 @@ def test_fill_must_be_finite_itself(source, fill):
         ({"dim": [5, 7, 8, 9, 1, 1, 1, 1]}, "5-D"),
         ({"dim": [3, 7, 0, 9, 1, 1, 1, 1]}, "size zero"),
         ({"dim": [3, 7, -8, 9, 1, 1, 1, 1]}, "size zero"),
-        ({"dim": [3, 30000, 30000, 30000, 1, 1, 1, 1]}, "memory"),
+        ({"dim": [4, 30000, 30000, 30000, 30000, 1, 1, 1]}, "memory"),
         ({"datatype": 32, "bitpix": 64}, "complex"),
         ({"datatype": 128, "bitpix": 24}, "colour"),
         ({"datatype": 2304, "bitpix": 32}, "colour"),
