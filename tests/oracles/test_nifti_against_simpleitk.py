@@ -133,3 +133,30 @@ def test_other_units_mean_the_same_millimetres(tmp_path, unit_mm, codes):
     np.testing.assert_allclose(
         points_of(image, corners_of(image.GetSize())), corners_of(SHAPE) @ affine[:3, :3].T + affine[:3, 3], atol=1e-3
     )
+
+
+@pytest.mark.parametrize("codes", [(1, 2), (2, 1), (1, 1), (4, 4)])
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_reader_that_prefers_the_other_form_sees_no_shift_either(tmp_path, codes, scale):
+    sform = oblique_affine((0, 2, 1), (-1, 1, 1), seed=8)
+    qform = oblique_affine((0, 2, 1), (-1, 1, 1), seed=9)
+    image = nibabel.Nifti1Image(np.zeros(SHAPE, dtype=np.float32), None)
+    image.set_qform(qform, codes[0])
+    image.set_sform(sform, codes[1])
+    image.to_filename(tmp_path / "source.nii")
+    write_nifti(enlarge_in_plane(read_nifti(tmp_path / "source.nii"), scale)[0], tmp_path / "out.nii")
+
+    before, after = sitk.ReadImage(tmp_path / "source.nii"), sitk.ReadImage(tmp_path / "out.nii")
+    points = points_of(before, corners_of(SHAPE))
+    np.testing.assert_allclose(points_of(after, corners_of(after.GetSize())), points, atol=1e-3)
+
+
+@pytest.mark.shared_data
+def test_real_scan_is_theirs_too(shared):
+    path = shared / "data" / "ds002748" / "sub-11" / "anat" / "sub-11_T1w.nii.gz"
+    volume, image = read_nifti(path), sitk.ReadImage(path)
+    np.testing.assert_array_equal(sitk.GetArrayViewFromImage(image).T, volume.voxels)
+    corners = corners_of(volume.spatial_shape)
+    np.testing.assert_allclose(
+        points_of(image, corners), corners @ volume.affine[:3, :3].T + volume.affine[:3, 3], atol=2e-3
+    )
