@@ -17,24 +17,18 @@ __all__ = ["by_rational", "by_squaring", "hessian_product"]
 
 # With T = x / 2^5 and u = T / (pole + T), the generating function of the Laguerre polynomials reads
 #     e^-T = sum_j L_j^(-1)(pole) u^j,
-# one inverse and a polynomial in u, which lies in [0, 1) however large x is. Cut at u^6, with the pole a root of the
-# Laguerre polynomial L_6, the sum vanishes at u = 1: the large eigenvalues give 0, as they should. Stability functions
+# one inverse and a polynomial in u, which lies in [0, 1) however large x is. Cut at u^8, with the pole a root of the
+# Laguerre polynomial L_8, the sum vanishes at u = 1: the large eigenvalues give 0, as they should. Stability functions
 # of singly implicit Runge-Kutta methods are built so (S. P. Norsett's restricted Pade approximations, 1978). Five
-# squarings bring T back to x. The error in e^-x is below 4e-11 for every x >= 0, and goes to 0 with x.
+# squarings bring T back to x. The relative error in e^-x stays below 2e-11 up to x = 8 and below 1e-7 up to x = 20; the
+# absolute error is smaller still, everywhere.
 _SQUARINGS = 5
-_DEGREE = 6
-_POLE = 5.775143569104511
-
-
-def _laguerre_coefficients(degree: int, argument: float) -> tuple[float, ...]:
-    """Give L_0^(-1), ..., L_degree^(-1) at one argument, by their three-term recurrence."""
-    values = [1.0, -argument]
-    for j in range(1, degree):
-        values.append(((2 * j - argument) * values[j] - (j - 1) * values[j - 1]) / (j + 1))
-    return tuple(values)
-
-
-_COEFFICIENTS = _laguerre_coefficients(_DEGREE, _POLE)
+_POLE = 7.045905402393465697
+# A polynomial of degree 8 takes three products when it is arranged (as J. Sastre does for Taylor's, 2018) as
+#     1 - pole u + second u^2 - f q - (q + c u^2 + d u) (q + e u^2),   q = u^2 (a u^2 + b u).
+_SECOND = 17.77648606734524719
+_A, _B, _C = 2.505311732402104367, 0.1707360278003653652, 1.679091887861647507
+_D, _E, _F = -3.194200686373967358, -4.635371629293427264, 5.233552364584602530
 
 # (1 - x / 2^48)^(2^48) differs from e^-x by less than 1e-12, and Gram matrices up to 2^48 stay inside the unit disc.
 _GPU_SQUARINGS = 48
@@ -55,19 +49,19 @@ def by_rational(G: Tensor, delta: float) -> Tensor:
     Tensor, shape (N, n, n), float64
         Right to 1e-10 plus the rounding of the exponent, about 1e-17 of its norm. Where G is not finite, meaningless.
     """
-    c0, c1, c2, c3, c4, c5, c6 = _COEFFICIENTS
     shifted = G.mul_(1.0 / (2 * delta**2 * _POLE * 2**_SQUARINGS))
     shifted.diagonal(dim1=1, dim2=2).add_(1.0)
     U = torch.cholesky_inverse(torch.linalg.cholesky_ex(shifted)[0]).neg_()
     U.diagonal(dim1=1, dim2=2).add_(1.0)
-    U2 = torch.bmm(U, U.mT)  # U is symmetric; with the second factor transposed the product is a sixth faster
-    U3 = torch.bmm(U2, U.mT)
-    high = torch.mul(U3, c6).add_(U2, alpha=c5).add_(U, alpha=c4)
-    high.diagonal(dim1=1, dim2=2).add_(c3)
-    E = U.mul_(c1).add_(U2, alpha=c2)
-    E.diagonal(dim1=1, dim2=2).add_(c0)
-    E.baddbmm_(U3, high)
-    spare = high
+    U2 = torch.bmm(U, U.mT, out=shifted)  # all are symmetric; with the second factor transposed it is a sixth faster
+    right = torch.mul(U2, _A).add_(U, alpha=_B)
+    Q = torch.bmm(U2, right.mT)
+    torch.add(Q, U2, alpha=_E, out=right)
+    left = torch.add(Q, U2, alpha=_C).add_(U, alpha=_D)
+    E = U.mul_(-_POLE).add_(U2, alpha=_SECOND).sub_(Q, alpha=_F)
+    E.diagonal(dim1=1, dim2=2).add_(1.0)
+    E.baddbmm_(left, right.mT, alpha=-1)
+    spare = left
     for _ in range(_SQUARINGS):
         E, spare = torch.bmm(E, E.mT, out=spare), E
     return E

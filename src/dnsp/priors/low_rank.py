@@ -26,10 +26,10 @@ def soft_rank(images: Tensor, *, delta: float = 0.01) -> Tensor:
     .. math:: R_\delta(Y) = \sum_i \left(1 - e^{-\sigma_i^2 / (2 \delta^2)}\right), \qquad
               \nabla R_\delta(Y) = \frac{1}{\delta^2}\, e^{-Y Y^T / (2 \delta^2)}\, Y
 
-    The gradient is Eq. 4 (with the sign of its appendix) written as a matrix function, which needs no singular value
-    decomposition and is finite for equal and for zero singular values. Both are computed together, in double precision
-    whatever the precision of `images` and outside autocast; the backward pass is one multiplication. Second
-    derivatives are right too; third derivatives raise.
+    The gradient is Eq. 4 written as a matrix function, which needs no singular value decomposition and is finite for
+    equal and for zero singular values. Both are computed together, in double precision whatever the precision of
+    `images` and outside autocast; the backward pass is one multiplication. Second derivatives are right too; third
+    derivatives raise.
 
     Parameters
     ----------
