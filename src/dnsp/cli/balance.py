@@ -1,0 +1,75 @@
+"""`dnsp balance`: how strongly each term of the objective pulls on one's own data, and weights that make them comparable."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["balance"]
+
+_OPTION_OF_TERM = {"low_rank": "alpha", "sharpness": "beta", "total_variation": "total_variation_weight"}
+
+
+def balance(
+    cohort: Annotated[Path, typer.Argument(metavar="DATA", help="A BIDS data set, or a folder of NIfTI scans.")],
+    recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
+    subjects: Annotated[str, typer.Option(help="Only these subjects, for example 01,02,05.")] = "",
+    ratio: Annotated[float, typer.Option(help="Wanted size of a prior's gradient beside the data term's.")] = 0.1,
+    model: Annotated[
+        str, typer.Option(help="Measure at this model's output; by default half-way between bicubic and reference.")
+    ] = "",
+    batches: Annotated[int, typer.Option(min=1, help="Batches to average over.")] = 10,
+) -> None:
+    """Print the gradient norm of every term, and the weights at which the priors are of a chosen ratio to the data term."""
+    import torch  # noqa: PLC0415
+
+    from dnsp.datasets import choose_subjects, find_scans  # noqa: PLC0415
+    from dnsp.networks import find_model, load_model  # noqa: PLC0415
+    from dnsp.priors import Objective, balanced_weights, gradient_norms  # noqa: PLC0415
+    from dnsp.training import TrainingConfig, cut_patches, make_pairs, read_recipe  # noqa: PLC0415
+    from dnsp.training.pairs import join_patches, shuffled_batches  # noqa: PLC0415
+
+    config = read_recipe(recipe) if recipe else TrainingConfig()
+    scans = find_scans(cohort)
+    if subjects:
+        scans = choose_subjects(scans, subjects.split(","))
+    network = load_model(find_model(model, scale=config.pairs.scale))[0] if model else None
+    pairs = [make_pairs(scan, settings=config.pairs) for scan in scans]
+    patches = join_patches([cut_patches(p, settings=config.patches, seed=config.seed, epoch=0) for p in pairs])
+    # Fixed filters stand for the learned ones, which start there; total variation is measured beside them.
+    objectives = [Objective(replace(config.objective, preset=preset)) for preset in ("LR", "FS", "TVLR")]
+    sums: dict[str, float] = {}
+    used = 0
+    for used, batch in enumerate(
+        shuffled_batches(patches, batch_size=config.optimiser.batch_size, seed=config.seed, epoch=0), start=1
+    ):
+        with torch.inference_mode():
+            estimate = network(batch.enlarged) if network else (batch.enlarged + batch.reference) / 2
+        norms = {term: norm for o in objectives for term, norm in gradient_norms(o, estimate, batch.reference).items()}
+        sums = {term: sums.get(term, 0.0) + norm for term, norm in norms.items()}
+        if used == batches:
+            break
+    means = {term: total / used for term, total in sums.items()}
+    wanted = balanced_weights(means, ratio=ratio)  # type: ignore[arg-type]  # the keys are terms
+
+    where = f"the output of {model}" if model else "half-way between bicubic and reference"
+    caption = (
+        f"L2 norms with respect to the estimate, {where}; means of {used} batches of {config.optimiser.batch_size} patches of "
+        f"{config.patches.size} x {config.patches.size}; data term reduced by {config.objective.reduction}"
+    )
+    table = Table("term", "gradient norm", "weight now", "ratio now", f"weight for {ratio:g}", caption=caption)
+    for term, norm in means.items():
+        now = 1.0 if term == "data" else getattr(config.objective, _OPTION_OF_TERM[term])
+        table.add_row(
+            term if term == "data" else f"{term} ({_OPTION_OF_TERM[term]})",
+            f"{norm:.3e}",
+            f"{now:.1e}",
+            f"{now * norm / means['data']:.3f}",
+            "-" if term == "data" else f"{wanted[term]:.2e}",  # type: ignore[index]
+        )
+    Console().print(table)

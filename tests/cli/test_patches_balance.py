@@ -1,0 +1,51 @@
+"""`dnsp patches` and `dnsp balance` on small cohorts."""
+
+import re
+
+import pytest
+
+RECIPE = "[pairs]\nslices_per_subject = 3\n[patches]\nsize = 12\nper_slice = 4\n[optimiser]\nepochs = 1\nbatch_size = 8\n"
+
+
+@pytest.fixture
+def cohort(tmp_path, make_head, write_scan):
+    (tmp_path / "cohort").mkdir()
+    for number in (1, 2, 3):
+        write_scan(tmp_path / "cohort" / f"sub-{number}.nii.gz", make_head((40, 44, 12), seed=number))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return tmp_path / "cohort"
+
+
+def test_candidates_are_shown_edited_and_trained_on(dnsp, cohort, tmp_path):
+    recipe, sheets = tmp_path / "recipe.toml", tmp_path / "sheets"
+    assert dnsp("patches", cohort, "-o", sheets, "--recipe", recipe).code == 0
+    assert {path.name for path in sheets.iterdir()} == {"patches.tsv", "sharp.png", "smooth.png"}
+    lines = (sheets / "patches.tsv").read_text().splitlines()
+    assert len(lines) == 1 + 2 * 3 * 2  # a title; subjects, slices, kinds
+    outcome = dnsp("patches", cohort, "-o", sheets, "--recipe", recipe)
+    assert (outcome.code, "exists" in outcome.err) == (1, True)
+
+    (sheets / "patches.tsv").write_text("\n".join([*lines[:3], *(line.replace("yes", "no", 1) for line in lines[3:])]))
+    outcome = dnsp(
+        "train", cohort, "-o", tmp_path / "run", "--recipe", recipe, "--network", "srcnn", "--prior", "LS",
+        "--patch-list", sheets / "patches.tsv",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    outcome = dnsp("train", cohort, "-o", tmp_path / "run", "--recipe", recipe, "--network", "srcnn", "--prior", "LS")
+    assert "patch_list" in outcome.err  # another list is another run
+
+
+def test_weights_of_a_chosen_ratio_are_printed(dnsp, cohort, tmp_path):
+    outcome = dnsp("balance", cohort, "--recipe", tmp_path / "recipe.toml", "--ratio", 0.2)
+    assert outcome.code == 0, outcome.err
+    rows = {line.split("│")[1].split()[0]: line.split("│") for line in outcome.out.splitlines() if line.startswith("│")}
+    assert set(rows) == {"data", "low_rank", "sharpness", "total_variation"}
+    data = float(rows["data"][2])
+    for term in ("low_rank", "sharpness", "total_variation"):
+        norm, weight = float(rows[term][2]), float(rows[term][5])
+        assert weight * norm == pytest.approx(0.2 * data, rel=0.01)
+    assert re.search(r"half-way between\s+bicubic", outcome.out)
+
+
+def test_a_ratio_must_be_positive(dnsp, cohort, tmp_path):
+    assert dnsp("balance", cohort, "--recipe", tmp_path / "recipe.toml", "--ratio", -1).code == 2
