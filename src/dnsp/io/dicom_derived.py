@@ -52,7 +52,7 @@ def require_writable_dicom_series(folder: str | Path, *, source: DicomSource, ov
         If pydicom is not installed.
     """
     require_pydicom()
-    series_facts(source, "")
+    _facts(source, "", Path(folder))
     require_writable_folder(Path(folder), overwrite=overwrite)
 
 
@@ -94,7 +94,7 @@ def write_dicom_series(
     if volume.voxels.ndim != 3:  # noqa: PLR2004
         raise VolumeError(f"{folder}: a scan of shape {volume.voxels.shape} is no single image; write its frames apart")
     stored = _storage(volume.voxels, Path(folder))
-    dataset = series_facts(source, description)
+    dataset = _facts(source, description, Path(folder))
     _set_grid(dataset, volume, source, Path(folder))
     _set_storage(dataset, stored)
     slices = volume.voxels.shape[2]
@@ -106,6 +106,13 @@ def write_dicom_series(
             _set_place(dataset, positions[k])
             _set_pixels(dataset, stored.store(volume.voxels[:, :, k]))
             _save(dataset, staging / f"{k + 1:04d}.dcm")
+
+
+def _facts(source: DicomSource, description: str, folder: Path) -> Dataset:
+    try:
+        return series_facts(source, description)
+    except VolumeError as error:
+        raise VolumeError(f"{folder}: {error}") from error
 
 
 class _Storage(NamedTuple):
@@ -135,7 +142,7 @@ def _storage(voxels: npt.NDArray[np.generic], folder: Path) -> _Storage:
         float(bound) for bound in np.percentile(voxels.astype(np.float32, copy=False), (0.5, 99.5))
     )
     return _Storage(
-        slope=1.0 if whole or step == 0 else float(_decimal(step)),
+        slope=1.0 if whole else float(_decimal(step)),
         dtype=np.int16 if low < 0 else np.uint16,
         window=(window_low, window_high if window_high > window_low else window_low + 1.0),
     )

@@ -77,11 +77,9 @@ def series_facts(source: DicomSource, description: str) -> Dataset:
     with guard("the header of the source series"):
         dataset = _kept_facts(source)
         if dataset.get("Modality") != "MR":
-            raise VolumeError(
-                f"the source is no MR series but {dataset.get('Modality') or 'of no modality'}; write NIfTI"
-            )
+            raise VolumeError(f"the source is of the modality {dataset.get('Modality')}, not MR; write NIfTI instead")
         if not dataset.get("StudyInstanceUID"):
-            raise VolumeError("the source names no study (StudyInstanceUID); write NIfTI, or repair the source")
+            raise VolumeError("the source names no study (StudyInstanceUID); write NIfTI instead")
         for keyword in _NEVER_ABSENT:
             if keyword not in dataset:
                 setattr(dataset, keyword, None)
@@ -101,8 +99,7 @@ def _kept_facts(source: DicomSource) -> Dataset:
             kept[tag] = source.dataset.get_item(tag)
     if "SpecificCharacterSet" in source.dataset:
         kept.SpecificCharacterSet = source.dataset.SpecificCharacterSet
-    kept.decode()
-    kept.remove_private_tags()
+    kept.remove_private_tags()  # those within sequences; on its way it decodes all text
     for keyword in _KEPT:
         value = fact(source.dataset, source.frame, keyword)
         if value is not None:
@@ -126,15 +123,14 @@ def _describe(dataset: Dataset, source: DicomSource, description: str) -> None:
     dataset.SeriesInstanceUID = generate_uid(prefix=None)
     number = int(source.dataset.get("SeriesNumber") or 0) * 100 + 1
     dataset.SeriesNumber = number if 0 < number <= _LARGEST_SERIES_NUMBER else 1
-    kind = fact(source.dataset, source.frame, "ImageType") or ()
+    kind = _values(fact(source.dataset, source.frame, "ImageType"))
     dataset.ImageType = ["DERIVED", "SECONDARY", *(kind[2:] or ["OTHER"])]
     done = description[:_LONGEST_DESCRIPTION]
     named = _plain(str(source.dataset.get("SeriesDescription") or ""))[: max(_LONGEST_DESCRIPTION - len(done) - 1, 0)]
     dataset.SeriesDescription = f"{named} {done}".strip()
     by = f"dnsp {__version__}"
     dataset.DerivationDescription = f"{description[: _LONGEST_DERIVATION - len(by) - 3]} ({by})"
-    versions: Any = source.dataset.get("SoftwareVersions") or []
-    dataset.SoftwareVersions = [*([versions] if isinstance(versions, str) else versions), by]
+    dataset.SoftwareVersions = [*_values(source.dataset.get("SoftwareVersions")), by]
     dataset.SourceImageSequence = []
     for sop_class, sop_instance in source.instances:
         image = Dataset()
@@ -144,6 +140,11 @@ def _describe(dataset: Dataset, source: DicomSource, description: str) -> None:
     for event in ("Series", "Content", "InstanceCreation"):
         setattr(dataset, f"{event}Date", now.strftime("%Y%m%d"))
         setattr(dataset, f"{event}Time", now.strftime("%H%M%S"))
+
+
+def _values(value: Any) -> list[str]:
+    """List the values of an attribute, which pydicom gives bare where there is one."""
+    return [value] if isinstance(value, str) else list(value or ())
 
 
 def _plain(text: str) -> str:

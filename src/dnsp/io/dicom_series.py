@@ -200,7 +200,7 @@ def choose_series(headers: list[Header], series_uid: str | None) -> list[Header]
     if not series:
         kinds = sorted({str(header.dataset.get("Modality") or "of no modality") for header in headers})
         held = f"only DICOM files without an image ({', '.join(kinds)})" if headers else "no DICOM file"
-        raise VolumeError(f"there is {held} inside; give the folder of a series of images")
+        raise VolumeError(f"{held} inside; give the folder of a series of images")
     chosen = [uid for uid in series if series_uid is None or uid.endswith(series_uid)]
     if len(chosen) == 1:
         return series[chosen[0]]
@@ -250,7 +250,7 @@ def _slice(header: Header, frame: int | None, name: str) -> Slice:
     if "MOSAIC" in kinds:
         raise VolumeError(f"{name} is a mosaic of many slices; convert the series to NIfTI first")
     colours = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
-    if dataset.get("SamplesPerPixel", 1) != 1 or not colours.startswith("MONOCHROME"):
+    if not colours.startswith("MONOCHROME"):
         raise VolumeError(f"{name} is in colour ({colours}); choose a series of grey images")
     if "ModalityLUTSequence" in dataset:
         raise VolumeError(f"{name} maps its values by a table (Modality LUT), which is not supported; convert it first")
@@ -279,6 +279,6 @@ def _listed(series: dict[str, list[Header]]) -> str:
     for uid, headers in list(series.items())[:_LISTED_SERIES]:
         count = sum(int(header.dataset.get("NumberOfFrames") or 1) for header in headers)
         description = headers[0].dataset.get("SeriesDescription") or "no description"
-        lines.append(f"...{uid[-length:]} ({description}, {count} slices)")
+        lines.append(f"...{uid[-length:]} ({description}, {count} slice{'s' * (count != 1)})")
     more = f", and {len(series) - _LISTED_SERIES} more" if len(series) > _LISTED_SERIES else ""
     return ", ".join(lines) + more

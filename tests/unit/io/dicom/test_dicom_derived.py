@@ -10,6 +10,7 @@ import pytest
 import SimpleITK
 from pydicom import Dataset
 
+from dnsp import __version__
 from dnsp.errors import MissingExtraError, VolumeError
 from dnsp.io.dicom import read_dicom, require_writable_dicom_series, write_dicom_series
 from dnsp.volume import Volume, rescaled_affine
@@ -109,13 +110,14 @@ def test_the_patients_name_survives_in_any_alphabet(make_series, tmp_path):
         dataset.SpecificCharacterSet = ["", "ISO 2022 IR 87"]
         dataset.PatientName = "Yamada^Tarou=山田^太郎"
         other = Dataset()
+        other.add_new((0x0019, 0x0010), "LO", "ACME HEADER")
         other.PatientID, other.IssuerOfPatientID = "9", "病院"
         dataset.OtherPatientIDsSequence = [other]
     scan = read_dicom(series.write(tmp_path / "series"))
     first = write(scan, tmp_path / "derived")[0]
     assert first.SpecificCharacterSet == "ISO_IR 192"
     assert str(first.PatientName) == "Yamada^Tarou=山田^太郎"
-    assert first.OtherPatientIDsSequence[0].IssuerOfPatientID == "病院"
+    assert [element.value for element in first.OtherPatientIDsSequence[0]] == ["9", "病院"]
 
 
 def test_what_was_done_outlives_a_long_series_description(scan, tmp_path):
@@ -125,6 +127,20 @@ def test_what_was_done_outlives_a_long_series_description(scan, tmp_path):
     assert first.SeriesDescription.endswith(" enlarged twice by EDSR")
     assert first.SeriesDescription.startswith("long long")
     assert len(write(scan, tmp_path / "longer", description="d" * 2000)[0].SeriesDescription) == 64
+
+
+@pytest.mark.parametrize(("number", "derived"), [(0, 1), (7, 701), (-3, 1), (30_000_000, 1)])
+def test_the_series_number_follows_that_of_the_source(scan, tmp_path, number, derived):
+    scan.header.dataset.SeriesNumber = number
+    assert write(scan, tmp_path / "derived")[0].SeriesNumber == derived
+
+
+def test_a_source_with_single_values(scan, tmp_path):
+    scan.header.dataset.ImageType = "ORIGINAL"
+    scan.header.dataset.SoftwareVersions = "A1"
+    first = write(scan, tmp_path / "derived")[0]
+    assert first.ImageType == ["DERIVED", "SECONDARY", "OTHER"]
+    assert first.SoftwareVersions == ["A1", f"dnsp {__version__}"]
 
 
 def test_neither_volume_nor_source_is_changed(scan, tmp_path):
@@ -148,8 +164,8 @@ def test_an_enhanced_source_gives_classic_images(enhanced, tmp_path, itk_read, a
     assert "NumberOfFrames" not in first
 
 
-@pytest.mark.parametrize("low", [0.0, -0.3])
-@pytest.mark.parametrize("high", [1e-20, 0.7, 5e3, 3e38])
+@pytest.mark.parametrize("low", [0.0, -0.3, -2.0])
+@pytest.mark.parametrize("high", [1e-20, 0.7, 5e3, 1.5e38])
 def test_intensities_come_back_within_half_a_step(scan, tmp_path, low, high):
     voxels = np.random.default_rng(5).uniform(low, 1, scan.voxels.shape)
     voxels.flat[0], voxels.flat[1], voxels.flat[2] = low, 1, 0
@@ -157,11 +173,11 @@ def test_intensities_come_back_within_half_a_step(scan, tmp_path, low, high):
     first = write(scan.with_voxels(voxels), tmp_path / "derived")[0]
     back = read_dicom(tmp_path / "derived").voxels
     slope = float(first.RescaleSlope)
-    assert slope == pytest.approx(high / (32767 if low < 0 else 65535), rel=1e-6)
+    assert slope == pytest.approx(high * (max(1 / 32767, -low / 32768) if low < 0 else 1 / 65535), rel=1e-6)
     assert np.abs(back.astype(np.float64) - voxels).max() <= slope / 2 * 1.01  # float32 itself has 1/128 of a step
     assert back.flat[2] == 0
     width = float(first.WindowWidth)
-    assert 0.8 * high < width < 1.4 * high
+    assert 0.8 * high < width < 3 * high
     assert (first.get("VOILUTFunction") == "LINEAR_EXACT") == (width < 1)
 
 
@@ -206,6 +222,7 @@ def refusal(volume, folder, **choice):
     with pytest.raises(VolumeError) as caught:
         write(volume, folder, **choice)
     assert str(caught.value).isprintable()
+    assert str(caught.value).startswith(str(folder))
     assert not [path for path in folder.parent.iterdir() if path.name.startswith(".dnsp")]
     return str(caught.value)
 
@@ -292,7 +309,7 @@ def test_require_writable_changes_nothing(scan, tmp_path):
 
 @pytest.mark.parametrize(
     ("keyword", "value", "reason"),
-    [("Modality", "CT", "no MR series but CT"), ("StudyInstanceUID", "", "names no study")],
+    [("Modality", "CT", "of the modality CT, not MR"), ("StudyInstanceUID", "", "names no study")],
 )
 def test_a_source_that_cannot_be_derived_from(scan, tmp_path, keyword, value, reason):
     setattr(scan.header.dataset, keyword, value)
