@@ -68,6 +68,19 @@ def test_the_cortex_is_folded(labels):
     assert faces > 2.5 * ball
 
 
+def test_csf_reaches_into_the_sulci(labels):
+    deep = ndimage.binary_erosion(labels.voxels > 0, iterations=14)  # 28 mm from the air, 10 from the skull
+    deep[..., :60] = False  # above the skull base
+    assert (labels.voxels[deep] == 24).mean() > 0.05
+
+
+def test_a_head_is_no_larger_than_an_adult_s():
+    head = np.argwhere(make_label_map(shape=(60, 60, 60), spacing_mm=(5, 5, 5)).voxels > 0)
+    extent_mm = (np.ptp(head, axis=0) + 1) * 5
+    assert (extent_mm > (130, 170, 160)).all()
+    assert (extent_mm < (165, 205, 195)).all()
+
+
 def test_seeds_make_different_heads_and_the_same_seed_the_same():
     first, again, other = (make_label_map(shape=(32, 36, 24), seed=seed).voxels for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
