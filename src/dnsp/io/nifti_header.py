@@ -84,7 +84,7 @@ def derive_header(volume: Volume, *, single: bool) -> Nifti1Header:
     HeaderDataError, ValueError
         If the header cannot hold the scan (nibabel's own errors).
     """
-    source = volume.header
+    source = volume.header if isinstance(volume.header, Nifti1Header) else None  # another format's facts stay behind
     version = 2 if isinstance(source, Nifti2Header) else 1
     header = header_type(version=version, single=single)(endianness="<")
     header.set_data_dtype(np.float32)
