@@ -81,16 +81,21 @@ def main():
                 path = find_model(name, scale=scale)
                 network, card = load_model(path)
                 dtype = choose_precision(precision, device)
-                methods[f"{path.parent.name}/{path.stem} {dtype}"] = NetworkMethod(network, card, device=device, dtype=dtype)
+                methods[f"{path.parent.name}/{path.stem} {dtype}"] = NetworkMethod(
+                    network, card, device=device, dtype=dtype
+                )
         rows = [row for scan in scans for row in measure_subject(scan, methods, scale=scale, protocol=protocol)]
         cohort = summarise_cohort(summarise_subjects(rows))
         for mean in cohort:
-            print(f"x{scale} {mean.method:<40} {mean.region:<6} {mean.psnr_db:.2f} ± {mean.psnr_sd_db:.2f} dB  "
-                  f"SSIM {mean.ssim:.4f} ± {mean.ssim_sd:.4f}  ({mean.subjects} subjects)", flush=True)
+            print(
+                f"x{scale} {mean.method:<40} {mean.region:<6} {mean.psnr_db:.2f} ± {mean.psnr_sd_db:.2f} dB  "
+                f"SSIM {mean.ssim:.4f} ± {mean.ssim_sd:.4f}  ({mean.subjects} subjects)",
+                flush=True,
+            )
         if options.write_cards and not options.models:
             figures = {
-                "protocol": f"{len(scans)} subjects held out ({options.subjects} of {options.data.name}), {SLICES} axial slices "
-                f"each, mean over slices, then over subjects; " + protocol.describe(),
+                "protocol": f"{len(scans)} held-out subjects ({options.subjects} of {options.data.name}), {SLICES} axial "
+                f"slices each, mean over slices, then over subjects; " + protocol.describe(),
                 **{
                     f"{mean.method.split()[0].split('/')[-1]}, {mean.region}": {
                         "psnr_db": round(mean.psnr_db, 2), "psnr_sd_db": round(mean.psnr_sd_db, 2),

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-RECIPE = "[pairs]\nslices_per_subject = 3\n[patches]\nsize = 12\nper_slice = 4\n[optimiser]\nepochs = 1\nbatch_size = 8\n"
+RECIPE = (
+    "[pairs]\nslices_per_subject = 3\n[patches]\nsize = 12\nper_slice = 4\n[optimiser]\nepochs = 1\nbatch_size = 8\n"
+)
 
 
 @pytest.fixture

@@ -76,10 +76,14 @@ def test_no_side_of_a_split_is_empty(count):
 def make_head(shape=(30, 32, 28)):
     grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
     inside = (grid**2).sum(0) < 0.8
-    return Volume((inside * np.random.default_rng(0).uniform(300, 900, shape)).astype(np.float32), np.diag([1, 1, 1, 1.0]))
+    return Volume(
+        (inside * np.random.default_rng(0).uniform(300, 900, shape)).astype(np.float32), np.diag([1, 1, 1, 1.0])
+    )
 
 
-@pytest.mark.parametrize(("plane", "shape"), [("axial", (5, 30, 32)), ("coronal", (5, 30, 28)), ("sagittal", (5, 32, 28))])
+@pytest.mark.parametrize(
+    ("plane", "shape"), [("axial", (5, 30, 32)), ("coronal", (5, 30, 28)), ("sagittal", (5, 32, 28))]
+)
 def test_slices_are_cut_in_the_plane_on_the_unit_scale(plane, shape):
     slices = unit_slices(make_head(), plane=plane, count=5)
     assert (slices.shape, slices.dtype) == (shape, np.float32)

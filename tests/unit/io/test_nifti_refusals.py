@@ -59,7 +59,9 @@ def test_voxels_that_are_no_numbers_are_refused(tmp_path, refusal, dtype):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("content", [b"", b"no image at all\n", bytes(range(256)) * 10, gzip.compress(b"a text", mtime=0)])
+@pytest.mark.parametrize(
+    "content", [b"", b"no image at all\n", bytes(range(256)) * 10, gzip.compress(b"a text", mtime=0)]
+)
 def test_files_that_are_no_image_are_refused(tmp_path, refusal, name, content):
     path = tmp_path / name
     for twin in ("scan.hdr", "scan.img", name):

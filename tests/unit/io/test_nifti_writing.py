@@ -143,7 +143,7 @@ try:
 except VolumeError as error:
     print(error)
 """
-    run = subprocess.run(  # noqa: S603
+    run = subprocess.run(
         [sys.executable, "-X", "dev", "-c", program, str(tmp_path / name)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
         capture_output=True,
