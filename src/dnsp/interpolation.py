@@ -46,8 +46,8 @@ def bicubic_enlarge(
     Examples
     --------
     >>> bicubic_enlarge(torch.tensor([[0.0, 1.0]]), scale=2)
-    tensor([[-0.0703,  0.1563,  0.8438,  1.0703],
-            [-0.0703,  0.1563,  0.8438,  1.0703]])
+    tensor([[-0.0703,  0.2031,  0.7969,  1.0703],
+            [-0.0703,  0.2031,  0.7969,  1.0703]])
     """
     if scale < 1:
         raise SettingError(f"scale must be a whole number of at least 1, not {scale}")

@@ -145,7 +145,7 @@ def test_bad_scans_get_one_line_and_nothing_is_written(dnsp, make_head, small_mo
     ("arguments", "complaint"),
     [
         (["--scale", "5"], "--scale must be 2, 3 or 4, not 5"),
-        (["--scale", "two"], "two"),
+        (["--scale", "two"], "--scale"),
         (["--plane", "oblique"], "oblique"),
         (["--precision", "float8"], "--precision must be"),
         (["--device", "abacus"], "abacus"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.distributed
-import torch.multiprocessing
 from torch import nn
 
 from dnsp.priors import LearnableSharpnessPrior, LowRankPrior, Objective, ObjectiveSettings, SharpnessPrior
@@ -147,10 +149,16 @@ def one_of_two_processes(rank: int, address: str, gradients: str) -> None:
 
 def test_two_processes_learn_as_one(tmp_path):
     address, gradients = str(tmp_path / "meeting"), str(tmp_path / "gradients")
-    torch.multiprocessing.spawn(one_of_two_processes, args=(address, gradients), nprocs=2)
+    commands = [[sys.executable, __file__, str(rank), address, gradients] for rank in (0, 1)]
+    for process in [subprocess.Popen(command) for command in commands]:
+        assert process.wait(timeout=120) == 0
     alone = TrainingStep()
     alone(*batches()).backward()
     for rank in (0, 1):
         shared = torch.load(f"{gradients}.{rank}", weights_only=True)
         for ours, whole in zip(shared, alone.parameters(), strict=True):
             torch.testing.assert_close(ours, whole.grad, rtol=1e-5, atol=1e-9)
+
+
+if __name__ == "__main__":
+    one_of_two_processes(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dnsp.datasets import Scan, unit_slices
 from dnsp.degradation import blur_downsample
-from dnsp.errors import DataError
+from dnsp.errors import DataError, VolumeError
 from dnsp.interpolation import bicubic_enlarge
 from dnsp.io import read_nifti
 from dnsp.training.config import PairSettings, PatchSettings
@@ -48,7 +48,7 @@ def make_pairs(scan: Scan, *, settings: PairSettings) -> SlicePairs:
     volume = read_nifti(scan.path)
     try:
         slices = unit_slices(volume, plane=settings.plane, count=settings.slices_per_subject)
-    except DataError as error:
+    except (DataError, VolumeError) as error:
         raise DataError(f"{scan.path}: {error}") from error
     reference = torch.from_numpy(np.ascontiguousarray(slices)).unsqueeze(1)
     height, width = reference.shape[-2:]
