@@ -2,10 +2,11 @@
 
 import gzip
 import json
-import os
 import resource
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -195,14 +196,21 @@ def test_an_output_that_is_no_nifti_name_is_refused_before_work(dnsp, scan, smal
     assert (outcome.code, "out.mgz" in outcome.err) == (1, True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_unreadable_and_unwritable_paths(dnsp, scan, small_model, tmp_path):
-    scan.chmod(0)
-    assert dnsp("enhance", scan, "-o", tmp_path / "out.nii", "--model", small_model).code == 1
-    scan.chmod(0o600)
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    assert dnsp("enhance", scan, "-o", locked / "out.nii", "--model", small_model).code == 1
+def test_unreadable_and_unwritable_paths(dnsp, write_scan, unprivileged):
+    with tempfile.TemporaryDirectory() as name:
+        folder, locked = Path(name), Path(name) / "locked"
+        scan = write_scan(folder / "scan.nii")
+        locked.mkdir(mode=0o555)
+        folder.chmod(0o777)
+        secret = write_scan(folder / "secret.nii")
+        secret.chmod(0)
+        with unprivileged():
+            unreadable = dnsp("enhance", secret, "-o", folder / "out.nii", "--model", "bicubic")
+            unwritable = dnsp("enhance", scan, "-o", locked / "out.nii", "--model", "bicubic")
+        assert (unreadable.code, unwritable.code) == (1, 1)
+        assert "secret.nii" in unreadable.err
+        assert "locked" in unwritable.err
+        assert {path.name for path in folder.rglob("*")} == {"scan.nii", "secret.nii", "locked"}
 
 
 def test_a_disk_that_fills_up_leaves_nothing(scan, small_model, tmp_path):

@@ -85,7 +85,11 @@ def heed_interrupts():
 def run_apart(cohort, recipe, folder):
     command = [sys.executable, "-m", "dnsp", "train", cohort, "-o", folder, "--recipe", recipe]
     return subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509
     )
 
 
