@@ -127,6 +127,9 @@ def train(  # noqa: PLR0913
                     sums[name] = sums.get(name, 0.0) + float(term) / steps_per_epoch
                 bar.advance(loss=float(terms.total.detach()))
 
+            sums = {
+                name: float(fabric.all_reduce(torch.tensor(value))) for name, value in sums.items()
+            }  # mean of processes
             quality = _mean_psnr(model, validation_pairs, fabric)
             bar.show_psnr(quality)
             if fabric.is_global_zero:
