@@ -127,13 +127,11 @@ def train(  # noqa: PLR0913
                     sums[name] = sums.get(name, 0.0) + float(term) / steps_per_epoch
                 bar.advance(loss=float(terms.total.detach()))
 
-            sums = {
-                name: float(fabric.all_reduce(torch.tensor(value))) for name, value in sums.items()
-            }  # mean of processes
+            means = _mean_over_processes(sums, fabric)
             quality = _mean_psnr(model, validation_pairs, fabric)
             bar.show_psnr(quality)
             if fabric.is_global_zero:
-                record.save_epoch(network, objective, optimiser.optimizer, terms=sums, psnr_db=quality)
+                record.save_epoch(network, objective, optimiser.optimizer, terms=means, psnr_db=quality)
                 write_log(output / "log.csv", record.rows)
             fabric.barrier()
 
@@ -184,6 +182,11 @@ def _set_learning_rate(optimiser: torch.optim.Optimizer, settings: OptimiserSett
         factor = min(progress / _WARM_UP + 1e-3, 0.5 + 0.5 * math.cos(math.pi * progress))
     for group in optimiser.param_groups:
         group["lr"] = settings.learning_rate * factor
+
+
+def _mean_over_processes(terms: dict[str, float], fabric: Fabric) -> dict[str, float]:
+    means = fabric.all_reduce(torch.tensor(list(terms.values()), dtype=torch.float64), reduce_op="mean")
+    return dict(zip(terms, torch.as_tensor(means).tolist(), strict=True))
 
 
 @torch.inference_mode()
