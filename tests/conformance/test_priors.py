@@ -57,13 +57,22 @@ def test_autocast_changes_nothing(prior, dtype):
 
 
 @every_prior
-def test_compiled_whole(prior):
-    batch = images().requires_grad_()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_whole(prior, dtype):
+    batch = images(dtype).requires_grad_()
     compiled = torch.compile(prior, backend="aot_eager", fullgraph=True)
     value = compiled(batch)
     (gradient,) = torch.autograd.grad(value, batch)
     torch.testing.assert_close(value, prior(batch))
     torch.testing.assert_close(gradient, torch.autograd.grad(prior(batch), batch)[0])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_the_operators_are_what_they_declare(dtype):
+    batch = images(dtype).requires_grad_()
+    torch.library.opcheck(torch.ops.dnsp.soft_rank.default, (batch, 0.2))
+    tall = batch.detach().mT
+    torch.library.opcheck(torch.ops.dnsp.soft_rank_hessian_product.default, (tall, tall, 0.2))
 
 
 @every_prior

@@ -103,6 +103,24 @@ def test_nan_and_infinity_stay_in_their_image():
     torch.testing.assert_close(gradient[[0, 3]], clean_gradient[[0, 3]])
 
 
+def test_nan_does_not_hang_on_what_a_failed_factorisation_leaves(monkeypatch):
+    monkeypatch.setattr("dnsp.priors.low_rank.by_rational", lambda gram, _: torch.zeros_like(gram))
+    images = torch.ones(1, 1, 3, 4)
+    images[0, 0, 1, 2] = torch.inf
+    value, gradient = with_gradient(images)
+    assert value.isnan().all()
+    assert gradient.isnan().all()
+
+
+@pytest.mark.parametrize("norm", [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0])
+def test_values_of_tiny_images_keep_their_digits(norm):
+    images = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    images *= (2e-4 * norm) ** 0.5 / images.norm()
+    value, _ = with_gradient(images)
+    expected, _ = decomposed(images, 0.01)
+    assert abs(value / expected - 1).max() < 1e-7
+
+
 @pytest.mark.parametrize("shape", [(3, 7), (7, 3)])
 def test_the_route_of_gpus_agrees_with_that_of_cpus(shape):
     images = torch.rand(5, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) / 10
