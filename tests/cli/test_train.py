@@ -155,7 +155,7 @@ def test_cohorts_that_cannot_be_used(dnsp, cohort, recipe, make_head, write_scan
         return outcome.err.splitlines()[-1]
 
     (tmp_path / "empty").mkdir()
-    assert "no NIfTI file" in complaint(tmp_path / "empty")
+    assert "no scan in it" in complaint(tmp_path / "empty")
     assert "no such folder" in complaint(tmp_path / "none")
     assert "no scan of subject 07" in complaint(cohort, "--subjects", "sub-01,07")
     assert "each side of a split needs at least one" in complaint(cohort, "--subjects", "sub-01")

@@ -1,7 +1,22 @@
-"""Collections of scans: which subjects there are, how they are split, and which slices stand for them."""
+"""Collections of scans: which subjects there are, how they are paired and split, and which slices stand for them."""
 
+from dnsp.datasets.paired import PairedScan, find_paired_scans, read_pair_manifest
 from dnsp.datasets.scans import Scan, choose_subjects, find_scans
 from dnsp.datasets.slices import unit_slices
-from dnsp.datasets.splits import hold_out_subjects
+from dnsp.datasets.splits import Split, draw_splits, hold_out_subjects, nested_fractions, read_split, write_split
 
-__all__ = ["Scan", "choose_subjects", "find_scans", "hold_out_subjects", "unit_slices"]
+__all__ = [
+    "PairedScan",
+    "Scan",
+    "Split",
+    "choose_subjects",
+    "draw_splits",
+    "find_paired_scans",
+    "find_scans",
+    "hold_out_subjects",
+    "nested_fractions",
+    "read_pair_manifest",
+    "read_split",
+    "unit_slices",
+    "write_split",
+]

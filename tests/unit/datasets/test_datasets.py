@@ -38,7 +38,7 @@ def test_bids_gives_a_scan_a_subject_and_leaves_derivatives_alone(tmp_path):
 def test_bad_cohorts_are_named(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         find_scans(tmp_path / "none")
-    with pytest.raises(DataError, match="no NIfTI file"):
+    with pytest.raises(DataError, match="no scan in it"):
         find_scans(tmp_path)
     touch(tmp_path, "dataset_description.json")
     with pytest.raises(DataError, match="no T1w scan"):
