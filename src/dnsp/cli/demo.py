@@ -51,9 +51,8 @@ def demo(
         raise SettingError(f"--scale must be 2, 3 or 4, not {scale}")
     if not overwrite and output.exists() and any(output.iterdir()):
         raise DataError(f"{output}: this folder is not empty; choose another, or give --overwrite")
-    output.mkdir(parents=True, exist_ok=True)
-
     reference = _read_template(multiple=scale)
+    output.mkdir(parents=True, exist_ok=True)
     low_res = degrade_volume(reference, scale=scale)
     scaling = robust_scaling(low_res.voxels)
     network, card = load_model(find_model("edsr-small", scale=scale))

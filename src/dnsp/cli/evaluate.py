@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from dnsp.errors import DataError, DnspError, SettingError, VolumeError
+from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.volume import Plane
 
 __all__ = ["evaluate"]
@@ -69,7 +69,7 @@ def evaluate(
                 head=head,
                 slice_indices=spread_slices(chosen, count=slices) if slices else chosen,
             )
-        except DnspError as error:
+        except VolumeError as error:
             raise VolumeError(f"{estimate_path} against {true_path}: {error}") from error
     if csv is not None:
         write_quality_csv(rows, csv, protocol=protocol)
