@@ -51,19 +51,19 @@ def by_rational(G: Tensor, delta: float) -> Tensor:
     """
     shifted = G.mul_(1.0 / (2 * delta**2 * _POLE * 2**_SQUARINGS))
     shifted.diagonal(dim1=1, dim2=2).add_(1.0)
-    U = torch.cholesky_inverse(torch.linalg.cholesky_ex(shifted)[0]).neg_()
-    U.diagonal(dim1=1, dim2=2).add_(1.0)
-    U2 = torch.bmm(U, U.mT, out=shifted)  # all are symmetric; with the second factor transposed it is a sixth faster
+    eye = torch.eye(G.shape[-1], dtype=G.dtype, device=G.device)
+    X = torch.linalg.solve_triangular(torch.linalg.cholesky_ex(shifted)[0], eye, upper=False)
+    U = torch.baddbmm(eye, X.mT, X, alpha=-1)
+    U2 = torch.bmm(U, U.mT)  # all are symmetric; with the second factor transposed products are a sixth faster
     right = torch.mul(U2, _A).add_(U, alpha=_B)
     Q = torch.bmm(U2, right.mT)
     torch.add(Q, U2, alpha=_E, out=right)
     left = torch.add(Q, U2, alpha=_C).add_(U, alpha=_D)
     E = U.mul_(-_POLE).add_(U2, alpha=_SECOND).sub_(Q, alpha=_F)
     E.diagonal(dim1=1, dim2=2).add_(1.0)
-    E.baddbmm_(left, right.mT, alpha=-1)
-    spare = left
+    E = torch.baddbmm(E, left, right.mT, alpha=-1)
     for _ in range(_SQUARINGS):
-        E, spare = torch.bmm(E, E.mT, out=spare), E
+        E = torch.bmm(E, E.mT)  # into new memory: given old memory, PyTorch does not spread small products over threads
     return E
 
 

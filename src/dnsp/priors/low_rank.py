@@ -127,9 +127,8 @@ def _soft_rank(images: Tensor, delta: float) -> tuple[Tensor, Tensor]:
     Y = _in_double(images)
     rank = Y.new_empty(len(Y), dtype=_result_dtype(images))
     slope = Y.new_empty(Y.shape, dtype=_result_dtype(images))
-    group = max(1, len(Y))
-    if not Y.is_cuda:
-        group = max(torch.get_num_threads(), _GROUP_ENTRIES // max(1, min(Y.shape[1:])) ** 2)
+    group = len(Y) if Y.is_cuda else _GROUP_ENTRIES // max(1, min(Y.shape[1:])) ** 2
+    group = max(1, group)
     for start in range(0, len(Y), group):
         part = slice(start, start + group)
         _write_rank_and_slope(Y[part], delta, rank=rank[part], slope=slope[part])
