@@ -189,6 +189,9 @@ def test_gradient_norms_are_those_of_the_terms(pair):
     (slope,) = torch.autograd.grad(laplacian_variance(estimate).sum() / 3, estimate)
     assert norms["sharpness"] == pytest.approx(float(slope.norm()), rel=1e-2)  # these filters are near the Laplacian
     assert estimate.grad is None
+    untouched = estimate.detach().clone()
+    assert gradient_norms(objective(preset="NP"), untouched, reference)["data"] == norms["data"]
+    assert not untouched.requires_grad
 
 
 @pytest.mark.parametrize("ratio", [0.1, 2.0])
