@@ -4,8 +4,10 @@ The exponent of an image has eigenvalues x from 0 to 1e9, and all that the low-r
 routes give it by matrix products in double precision, without a decomposition and so without gaps between
 eigenvalues to divide by.
 
-``by_rational`` was measured fastest on CPUs, for patches and for slices. ``by_squaring`` needs four times the
-arithmetic, but nothing except products: no factorisation and no decision on the host, which suits a GPU.
+``by_rational`` was measured fastest on two CPU cores for images up to 256 x 256; an eigendecomposition of the Gram
+matrix, kept in benchmarks/low_rank.py, comes close there, and wins on a single core from 96 x 96. ``by_squaring`` needs
+four times the arithmetic but nothing except products, no factorisation and no decision on the host. It is the choice
+on CUDA devices by that reasoning; it has not been measured on one.
 """
 
 from __future__ import annotations
