@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["find_nifti_files", "nifti_stem"]
+__all__ = ["find_nifti_files", "is_nifti_name", "nifti_stem"]
 
 _ENDINGS = (".nii.gz", ".nii", ".hdr", ".img")
 
@@ -19,6 +19,11 @@ def nifti_stem(path: Path) -> str:
     """
     ending = next((ending for ending in _ENDINGS if path.name.lower().endswith(ending)), "")
     return path.name[: len(path.name) - len(ending)]
+
+
+def is_nifti_name(path: Path) -> bool:
+    """Tell whether a name ends as the names of NIfTI files do."""
+    return path.name.lower().endswith(_ENDINGS)
 
 
 def find_nifti_files(folder: Path) -> list[Path]:
