@@ -18,7 +18,8 @@ import numpy as np
 import torch
 
 from dnsp.datasets import choose_subjects, find_scans
-from dnsp.enhancement import NetworkMethod, choose_precision, degrade_volume, enhance_volume, enlarge_bicubic
+from dnsp.degradation import degrade_volume
+from dnsp.enhancement import NetworkMethod, choose_precision, enhance_volume, enlarge_bicubic
 from dnsp.head import head_mask, head_slices, spread_slices
 from dnsp.io import read_nifti
 from dnsp.metrics import Protocol, evaluate_volume, summarise_cohort, summarise_subjects

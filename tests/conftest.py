@@ -1,9 +1,12 @@
 """What several rooms' tests share: the development data, oblique scans, and the shape of a refusal."""
 
+import csv
 import os
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -85,3 +88,115 @@ def unprivileged():
                 os.seteuid(0)
 
     return act
+
+
+def head_voxels(shape=(40, 44, 12), *, seed=0):
+    """A bright ellipsoid with texture in black air; whole numbers, so that DICOM keeps them."""
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
+    inside = (grid**2).sum(0) < 0.8
+    return (inside * np.random.default_rng(seed).uniform(300, 900, shape)).round().astype(np.float32)
+
+
+def write_nifti_head(path, *, seed=0, shape=(40, 44, 12)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nib.save(nib.Nifti1Image(head_voxels(shape, seed=seed), np.diag([-0.9, 1.1, 3.0, 1.0])), path)
+    return path
+
+
+def write_dicom_head(folder, *, seed=0):
+    """Write a series whose file names tell nothing about the order of the slices."""
+    from pydicom import Dataset
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+    folder.mkdir(parents=True, exist_ok=True)
+    voxels = head_voxels(seed=seed).astype(np.uint16)
+    study, series = generate_uid(), generate_uid()
+    for k in range(voxels.shape[2]):
+        one = Dataset()
+        one.file_meta = FileMetaDataset()
+        one.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        one.SOPClassUID, one.SOPInstanceUID = MRImageStorage, generate_uid()
+        one.StudyInstanceUID, one.SeriesInstanceUID = study, series
+        one.FrameOfReferenceUID = "1.2.3"
+        one.PatientName, one.PatientID, one.Modality = "Test^Head", f"P{seed}", "MR"
+        one.SeriesNumber, one.InstanceNumber, one.SeriesDescription = 3, k + 1, "T1 MPRAGE"
+        one.ImageType = ["ORIGINAL", "PRIMARY"]
+        one.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        one.ImagePositionPatient = [0, 0, 3 * k]
+        one.PixelSpacing, one.SliceThickness = [1.1, 0.9], 3
+        one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
+        one.Columns, one.Rows = voxels.shape[:2]
+        one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 16, 15, 0
+        one.PixelData = voxels[:, :, k].T.tobytes()
+        one["PixelData"].VR = "OW"
+        one.save_as(folder / f"IM{(5 * k + 3) % 97:02d}.dcm", enforce_file_format=True)
+    return folder
+
+
+@pytest.fixture
+def dicom_head(tmp_path):
+    """A small head as a DICOM series."""
+    return write_dicom_head(tmp_path / "series")
+
+
+COHORT_KINDS = ("folder", "bids", "adni", "adni-dicom", "table", "zips", "pair-table", "pair-sessions")
+
+
+@pytest.fixture
+def make_cohort(tmp_path):
+    """Make a cohort of four small heads in one of the ways that people keep them; gives what `dnsp train` is told."""
+
+    def make(kind):  # noqa: C901, PLR0912
+        folder = tmp_path / kind
+        folder.mkdir()
+        options = []
+        source = folder
+        if kind == "folder":
+            for n in range(1, 5):
+                write_nifti_head(folder / f"sub-{n:02d}.nii.gz", seed=n)
+        elif kind in ("bids", "pair-sessions"):
+            (folder / "dataset_description.json").write_text("{}")
+            sessions = ("ses-3T", "ses-7T") if kind == "pair-sessions" else ("ses-1", "ses-2")
+            for n in range(1, 5):
+                for session in sessions:
+                    name = f"sub-{n:02d}/{session}/anat/sub-{n:02d}_{session}_T1w.nii.gz"
+                    write_nifti_head(folder / name, seed=n)
+            write_nifti_head(folder / "derivatives" / "x" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+            options = (
+                ["--low-session", "3T", "--high-session", "7T", "--registered"]
+                if kind == "pair-sessions"
+                else ["--entity", "ses-1"]
+            )
+        elif kind == "adni":
+            for n in range(1, 5):
+                write_nifti_head(folder / f"002_S_000{n}" / "MP-RAGE" / "2006-01-01" / f"I{n}" / "scan.nii", seed=n)
+        elif kind == "adni-dicom":
+            for n in range(1, 5):
+                write_dicom_head(folder / f"002_S_000{n}" / "MP-RAGE" / "2006-01-01" / f"I{n}", seed=n)
+        else:
+            source = folder / "scans.csv"
+            rows = [["subject_id", "low", "high"] if kind == "pair-table" else ["subject_id", "path"]]
+            for n in range(1, 5):
+                if kind == "zips":
+                    series = write_dicom_head(folder / f"series-{n}", seed=n)
+                    with zipfile.ZipFile(folder / f"{n}.zip", "w") as archive:
+                        for file in series.iterdir():
+                            archive.write(file, file.name)
+                    names = [f"{n}.zip"]
+                else:
+                    names = [f"{n}-{quality}.nii.gz" for quality in rows[0][1:]]
+                    for name in names:
+                        write_nifti_head(folder / name, seed=n)
+                rows.append([f"{n:02d}", *names])
+            with source.open("w", newline="") as file:
+                csv.writer(file).writerows(rows)
+            options = ["--registered"] if kind == "pair-table" else []
+        return source, options
+
+    return make
+
+
+@pytest.fixture(params=COHORT_KINDS)
+def cohort_kind(request):
+    return request.param

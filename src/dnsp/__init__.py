@@ -21,13 +21,15 @@ __all__ = [
     "load_model",
     "psnr",
     "read_nifti",
+    "read_scan",
     "ssim",
     "write_nifti",
 ]
 
 if TYPE_CHECKING:
-    from dnsp.enhancement import NetworkMethod, degrade_volume, enhance_volume
-    from dnsp.io import read_nifti, write_nifti
+    from dnsp.degradation import degrade_volume
+    from dnsp.enhancement import NetworkMethod, enhance_volume
+    from dnsp.io import read_nifti, read_scan, write_nifti
     from dnsp.metrics import psnr, ssim
     from dnsp.networks import find_model, load_model
     from dnsp.priors import LowRankPrior, Objective, ObjectiveSettings
@@ -39,12 +41,13 @@ _ROOM_OF_NAME = {
     "Objective": "priors",
     "ObjectiveSettings": "priors",
     "Volume": "volume",
-    "degrade_volume": "enhancement",
+    "degrade_volume": "degradation",
     "enhance_volume": "enhancement",
     "find_model": "networks",
     "load_model": "networks",
     "psnr": "metrics",
     "read_nifti": "io",
+    "read_scan": "io",
     "ssim": "metrics",
     "write_nifti": "io",
 }

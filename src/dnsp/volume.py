@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import permutations
+from math import ceil
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy.typing as npt
 
 from dnsp.errors import SettingError, VolumeError
 
-__all__ = ["IntensityScaling", "Plane", "Volume", "plane_axis", "rescaled_affine", "robust_scaling"]
+__all__ = ["IntensityScaling", "Plane", "Volume", "map_slices", "plane_axis", "rescaled_affine", "robust_scaling"]
 
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 Array: TypeAlias = npt.NDArray[Any]
@@ -184,6 +186,51 @@ def rescaled_affine(affine: Array, zoom: tuple[float, float, float]) -> Array:
     new_to_old = np.diag([*old_voxels_per_new, 1.0])
     new_to_old[:3, 3] = (old_voxels_per_new - 1.0) / 2.0
     return np.asarray(affine, dtype=np.float64) @ new_to_old
+
+
+def map_slices(
+    volume: Volume,
+    change: Callable[[Array], Array],
+    *,
+    plane: Plane,
+    up: int = 1,
+    down: int = 1,
+    on_slice: Callable[[int, int], None] | None = None,
+) -> Volume:
+    """Put every slice of a plane, in every frame, through a change and place the results on the rescaled grid.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan; it is not changed.
+    change : callable
+        Takes a slice (H, W) in float32 and gives one of ceil(H up / down) x ceil(W up / down) pixels.
+    plane : {"axial", "coronal", "sagittal"}
+        The slices' plane, found in the scan by its affine.
+    up, down : int
+        The change of resolution along both axes of the slice.
+    on_slice : callable, optional
+        Called with slices done and slices in all, after each slice.
+
+    Returns
+    -------
+    Volume
+        float32. The outer corner of the first voxel stays in place, so every world position keeps its anatomy.
+    """
+    axis = plane_axis(volume.affine, plane)
+    source = volume.slices(axis)
+    i, j, k = (1.0 if other == axis else up / down for other in range(3))
+    shape = [n if other == axis else ceil(n * up / down) for other, n in enumerate(volume.spatial_shape)]
+    changed = volume.with_voxels(
+        np.empty((*shape, *volume.voxels.shape[3:]), dtype=np.float32), rescaled_affine(volume.affine, (i, j, k))
+    )
+    target = changed.slices(axis)
+    total = source.shape[0] * source.shape[1]
+    for done, (frame, index) in enumerate(np.ndindex(source.shape[:2]), start=1):
+        target[frame, index] = change(np.ascontiguousarray(source[frame, index], dtype=np.float32))
+        if on_slice is not None:
+            on_slice(done, total)
+    return changed
 
 
 def _require_affine(affine: Array) -> None:

@@ -145,7 +145,7 @@ def test_bad_scans_get_one_line_and_nothing_is_written(dnsp, make_head, small_mo
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--scale", "5"], "--scale must be 2, 3 or 4, not 5"),
+        (["--scale", "5"], "--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not 5"),
         (["--scale", "two"], "--scale"),
         (["--plane", "oblique"], "oblique"),
         (["--precision", "float8"], "--precision must be"),
@@ -186,7 +186,7 @@ def test_missing_inputs_and_empty_folders_are_named(dnsp, small_model, tmp_path)
     assert (outcome.code, "none.nii: no such file or folder" in outcome.err) == (1, True)
     (tmp_path / "empty").mkdir()
     outcome = dnsp("enhance", tmp_path / "empty", "-o", tmp_path / "out", "--model", small_model)
-    assert (outcome.code, "no NIfTI file" in outcome.err) == (1, True)
+    assert (outcome.code, "no scan in it, neither NIfTI" in outcome.err) == (1, True)
     outcome = dnsp("enhance", tmp_path, "-o", tmp_path / "out", "--model", small_model)
     assert (outcome.code, "lies inside" in outcome.err) == (1, True)
 

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dnsp.enhancement import degrade_volume
+from dnsp.degradation import degrade_volume
 from dnsp.volume import Volume
 
 

@@ -10,15 +10,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort
+
 __all__ = ["balance"]
 
 _OPTION_OF_TERM = {"low_rank": "alpha", "sharpness": "beta", "total_variation": "total_variation_weight"}
 
 
 def balance(
-    cohort: Annotated[Path, typer.Argument(metavar="DATA", help="A BIDS data set, or a folder of NIfTI scans.")],
+    cohort: Cohort,
     recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
-    subjects: Annotated[str, typer.Option(help="Only these subjects, for example 01,02,05.")] = "",
+    subjects: Subjects = "",
+    suffix: Suffix = "T1w",
+    entity: Entities = None,
+    series: Series = "",
     ratio: Annotated[float, typer.Option(help="Wanted size of a prior's gradient beside the data term's.")] = 0.1,
     model: Annotated[
         str, typer.Option(help="Measure at this model's output; by default half-way between bicubic and reference.")
@@ -28,19 +33,15 @@ def balance(
     """Print the gradient norm of every term, and the weights at which the priors are of a chosen ratio to the data term."""
     import torch  # noqa: PLC0415
 
-    from dnsp.datasets import choose_subjects, find_scans  # noqa: PLC0415
     from dnsp.networks import find_model, load_model  # noqa: PLC0415
     from dnsp.priors import Objective, balanced_weights, gradient_norms  # noqa: PLC0415
-    from dnsp.training import TrainingConfig, cut_patches, make_pairs, read_recipe  # noqa: PLC0415
-    from dnsp.training.pairs import join_patches, shuffled_batches  # noqa: PLC0415
+    from dnsp.training import Patches, TrainingConfig, make_pairs, read_recipe, shuffled_batches  # noqa: PLC0415
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
-    scans = find_scans(cohort)
-    if subjects:
-        scans = choose_subjects(scans, subjects.split(","))
+    scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)
     network = load_model(find_model(model, scale=config.pairs.scale))[0] if model else None
     pairs = [make_pairs(scan, settings=config.pairs) for scan in scans]
-    patches = join_patches([cut_patches(p, settings=config.patches, seed=config.seed, epoch=0) for p in pairs])
+    patches = Patches(pairs, settings=config.patches, seed=config.seed, epoch=0)
     # Fixed filters stand for the learned ones, which start there; total variation is measured beside them.
     objectives = [Objective(replace(config.objective, preset=preset)) for preset in ("LR", "FS", "TVLR")]
     sums: dict[str, float] = {}

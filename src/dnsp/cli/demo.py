@@ -26,12 +26,12 @@ def demo(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo's files.")] = False,
 ) -> None:
     """Degrade the ICBM152 head that nilearn carries, enhance it, and compare with bicubic."""
+    from dnsp.degradation import degrade_volume  # noqa: PLC0415
     from dnsp.enhancement import (  # noqa: PLC0415
         Method,
         NetworkMethod,
         choose_device,
         choose_precision,
-        degrade_volume,
         enhance_volume,
         enlarge_bicubic,
     )

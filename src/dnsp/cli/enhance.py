@@ -27,9 +27,16 @@ DEFAULT_MODEL = "edsr-small"
 
 
 def enhance(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A NIfTI scan, or a folder of them.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="A scan (NIfTI, DICOM folder, zip or file), or a folder of scans.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The scan to write, or a folder for them.")],
-    scale: Annotated[int, typer.Option(help="Enlarge by 2, 3 or 4 along both axes of the plane.")] = 2,
+    scale: Annotated[
+        int | None,
+        typer.Option(
+            help="Enlarge by 2, 3 or 4 along both axes of the plane; by default what the model file does, or 2."
+        ),
+    ] = None,
     model: Annotated[
         str, typer.Option(help="A model that comes with dnsp, a .safetensors file that dnsp train wrote, or bicubic.")
     ] = DEFAULT_MODEL,
@@ -43,20 +50,27 @@ def enhance(
         float | None,
         typer.Option(help="Put this intensity where a scan holds NaN or infinity, which are refused otherwise."),
     ] = None,
+    dicom: Annotated[
+        bool, typer.Option("--dicom", help="Write derived DICOM series, each a folder; the scans must be DICOM.")
+    ] = False,
+    series: Annotated[
+        str | None, typer.Option(help="The end of the SeriesInstanceUID to read, where a folder holds more than one.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
 ) -> None:
     """Enhance a scan, or every scan of a folder.
 
     Exit code 0: all done. 1: some scan failed, the others are done. 2: the call was wrong and nothing was done.
     """
-    if scale not in (2, 3, 4):
-        raise SettingError(f"--scale must be 2, 3 or 4, not {scale}")
+    if scale not in (None, 1, 2, 3, 4):
+        raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale}")
     if precision not in ("auto", "float32", "bfloat16"):
         raise SettingError(f"--precision must be auto, float32 or bfloat16, not {precision}")
 
     import torch  # noqa: PLC0415
 
     from dnsp.enhancement import (  # noqa: PLC0415
+        FileOptions,
         Method,
         NetworkMethod,
         choose_device,
@@ -72,15 +86,18 @@ def enhance(
     method: Method = enlarge_bicubic
     description: dict[str, object] = {"Model": model}
     if model != "bicubic":
-        network, card = load_model(find_model(model, scale=scale))
-        if card.scale != scale:
+        network, card = load_model(find_model(model, scale=scale or 2))
+        if scale not in (None, card.scale):
             raise SettingError(f"{model} was trained for scale {card.scale}, not {scale}")
+        scale = card.scale
         chosen = choose_device(device)
         dtype = choose_precision(precision, chosen)  # type: ignore[arg-type]
         method = NetworkMethod(network, card, device=chosen, dtype=dtype)
         description |= {"Precision": str(dtype).removeprefix("torch."), "TrainedOn": card.data.get("name", "")}
 
-    inputs = find_inputs(source, output)
+    scale = scale or 2
+    options = FileOptions(dicom=dicom, series_uid=series, fill_non_finite=fill_non_finite, overwrite=overwrite)
+    inputs = find_inputs(source, output, options=options)
     errors = Console(stderr=True)
     failed = 0
     columns = (
@@ -94,7 +111,7 @@ def enhance(
         for scan, target in inputs:
             task = progress.add_task(scan.name, total=None)
             try:
-                if source.is_dir():
+                if len(inputs) > 1 or output.is_dir():
                     target.parent.mkdir(parents=True, exist_ok=True)
                 enhance_file(
                     scan,
@@ -102,8 +119,7 @@ def enhance(
                     method,
                     scale=scale,
                     plane=plane,
-                    fill_non_finite=fill_non_finite,
-                    overwrite=overwrite,
+                    options=options,
                     description=description,
                     on_slice=partial(_show_slices, progress, task),
                 )

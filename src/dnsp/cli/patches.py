@@ -9,14 +9,19 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort, split_cohort
+
 __all__ = ["patches"]
 
 
 def patches(
-    cohort: Annotated[Path, typer.Argument(metavar="DATA", help="A BIDS data set, or a folder of NIfTI scans.")],
+    cohort: Cohort,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for patches.tsv and the two contact sheets.")],
     recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
-    subjects: Annotated[str, typer.Option(help="Only these subjects, for example 01,02,05.")] = "",
+    subjects: Subjects = "",
+    suffix: Suffix = "T1w",
+    entity: Entities = None,
+    series: Series = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier list, edits and all.")] = False,
 ) -> None:
     """Find the candidates for the learnable sharpness filters.
@@ -25,15 +30,14 @@ def patches(
     train --patch-list.
     """
     from dnsp.atomic import require_writable  # noqa: PLC0415
-    from dnsp.datasets import choose_subjects, find_scans, hold_out_subjects  # noqa: PLC0415
     from dnsp.reports import ContactPrint, draw_contact_sheet  # noqa: PLC0415
     from dnsp.training import TrainingConfig, find_candidates, make_pairs, read_recipe, write_patch_list  # noqa: PLC0415
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
-    scans = find_scans(cohort)
-    if subjects:
-        scans = choose_subjects(scans, subjects.split(","))
-    training, _ = hold_out_subjects(scans, count=config.validation_subjects, seed=config.seed)
+    scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)
+    training, _, _ = split_cohort(
+        scans, split_file=None, test=0, validation=config.validation_subjects, seed=config.seed
+    )
     output.mkdir(parents=True, exist_ok=True)
     require_writable(output / "patches.tsv", overwrite=overwrite)
     errors = Console(stderr=True)

@@ -1,30 +1,59 @@
-"""`dnsp train`: a network of one's own, from a cohort of scans."""
+"""`dnsp train`: a network of one's own, from a cohort of scans or pairs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
+from rich.console import Console
+
+from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort, split_cohort
+from dnsp.errors import SettingError
+
+if TYPE_CHECKING:
+    from dnsp.training import PairSettings
 
 __all__ = ["train"]
 
+Kind: TypeAlias = Literal["blur", "kspace", "low-field"]
+
 
 def train(
-    cohort: Annotated[Path, typer.Argument(metavar="DATA", help="A BIDS data set, or a folder of NIfTI scans.")],
+    cohort: Cohort,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run: its state, log and model.")],
     recipe: Annotated[Path | None, typer.Option(help="A TOML file of settings that differ from the defaults.")] = None,
-    subjects: Annotated[str, typer.Option(help="Only these subjects, for example 01,02,05.")] = "",
+    subjects: Subjects = "",
+    suffix: Suffix = "T1w",
+    entity: Entities = None,
+    series: Series = "",
+    low_session: Annotated[str, typer.Option(help="Train on pairs: the BIDS session of the low-quality scans.")] = "",
+    high_session: Annotated[str, typer.Option(help="The BIDS session of the high-quality scans.")] = "",
+    registered: Annotated[
+        bool, typer.Option("--registered", help="The pairs lie on one grid already; do not register them.")
+    ] = False,
+    kind: Annotated[
+        Kind | None, typer.Option(help="What lowers the quality of single scans: blur, kspace or low-field.")
+    ] = None,
     scale: Annotated[int | None, typer.Option(help="2, 3 or 4.")] = None,
     network: Annotated[str | None, typer.Option(help="srcnn, edsr-small, edsr-baseline or edsr-paper.")] = None,
     prior: Annotated[str | None, typer.Option(help="NP, LR, FS, LS, AP or TVLR.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times through all patches.")] = None,
+    per_slice: Annotated[int | None, typer.Option(help="Patches cut from each slice.")] = None,
+    split: Annotated[Path | None, typer.Option(help="A split.json: the subjects of each part.")] = None,
+    test: Annotated[int, typer.Option(min=0, help="Draw so many subjects to be kept for testing.")] = 0,
+    validation: Annotated[
+        int | None, typer.Option(min=0, help="Draw so many subjects for the PSNR of each epoch.")
+    ] = None,
+    fraction: Annotated[float | None, typer.Option(help="Learn from this part of the training slices.")] = None,
     patch_list: Annotated[
         Path | None,
         typer.Option(help="The list of dnsp patches, edited: what the learnable filters are told apart by."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="What every random draw follows from.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of slices made ready, which runs may share.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Scans read at the same time.")] = 2,
     accelerator: Annotated[str, typer.Option(help="As in Lightning Fabric: auto, cpu, cuda, mps.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes that share every batch.")] = 1,
 ) -> None:
@@ -32,31 +61,62 @@ def train(
 
     The defaults are the paper's; a recipe changes them, and the options here change the recipe.
     """
-    from dnsp.datasets import choose_subjects, find_scans, hold_out_subjects  # noqa: PLC0415
+    from dnsp.datasets import PairedScan  # noqa: PLC0415
     from dnsp.training import TrainingConfig, read_recipe  # noqa: PLC0415
     from dnsp.training import train as run  # noqa: PLC0415
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
+    scans = find_cohort(
+        cohort,
+        subjects=subjects,
+        suffix=suffix,
+        entities=entity,
+        series=series,
+        low_session=low_session,
+        high_session=high_session,
+    )
+    paired = isinstance(scans[0], PairedScan)
+    if paired and (kind or scale):
+        raise SettingError("pairs have their own low-quality scans: --kind and --scale do not go with them")
     config = replace(
         config,
         network=network or config.network,
-        pairs=replace(config.pairs, scale=scale or config.pairs.scale),
+        pairs=_pair_settings(config.pairs, kind="paired" if paired else kind, scale=scale),
+        patches=replace(config.patches, per_slice=per_slice or config.patches.per_slice),
         objective=replace(config.objective, preset=prior or config.objective.preset),  # type: ignore[arg-type]  # checked when made
         optimiser=replace(config.optimiser, epochs=epochs or config.optimiser.epochs),
+        fraction=config.fraction if fraction is None else fraction,
+        validation_subjects=config.validation_subjects if validation is None else validation,
         seed=config.seed if seed is None else seed,
     )
-    scans = find_scans(cohort)
-    if subjects:
-        scans = choose_subjects(scans, subjects.split(","))
-    training, validation = hold_out_subjects(scans, count=config.validation_subjects, seed=config.seed)
+    if paired and not registered:
+        from dnsp.cli.register import register_pairs  # noqa: PLC0415
+
+        scans = register_pairs(scans, output / "registered", console=Console(stderr=True))  # type: ignore[arg-type]  # paired
+    training, held_out, tested = split_cohort(
+        scans, split_file=split, test=test, validation=config.validation_subjects, seed=config.seed
+    )
     model = run(
         config,
         training=training,
-        validation=validation,
+        validation=held_out,
+        test_subjects=tested,
         output=output,
         data_name=cohort.resolve().name,
         patch_list=patch_list,
+        cache=cache,
+        workers=workers,
         accelerator=accelerator,
         devices=devices,
     )
     typer.echo(f"{model}")
+
+
+def _pair_settings(settings: PairSettings, *, kind: str | None, scale: int | None) -> PairSettings:
+    """Change the degradation, and with it the scale where the kind leaves no choice."""
+    kind = kind or settings.degradation
+    if kind in ("low-field", "paired"):
+        scale = scale or 1
+    elif settings.scale == 1:
+        scale = scale or 2
+    return replace(settings, degradation=kind, scale=scale or settings.scale)  # type: ignore[arg-type]  # checked when made

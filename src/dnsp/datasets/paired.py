@@ -10,7 +10,7 @@ from dnsp.datasets.manifest import read_manifest
 from dnsp.datasets.scans import find_scans
 from dnsp.errors import DataError, SettingError
 
-__all__ = ["PairedScan", "find_paired_scans", "read_pair_manifest"]
+__all__ = ["PairedScan", "find_paired_scans", "is_pair_table", "read_pair_manifest"]
 
 
 class PairedScan(NamedTuple):
@@ -71,6 +71,15 @@ def find_paired_scans(
             "with; add it, or move the subject away"
         )
     return [PairedScan(subject, low[subject], high[subject]) for subject in sorted(low)]
+
+
+def is_pair_table(path: Path) -> bool:
+    """Tell whether a file is a table whose heading names low and high scans."""
+    if not path.is_file() or path.suffix.lower() not in (".csv", ".tsv"):
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        heading = file.readline().replace("\t", ",").replace('"', "").split(",")
+    return {"low", "high"} <= {name.strip() for name in heading}
 
 
 def read_pair_manifest(path: Path) -> list[PairedScan]:

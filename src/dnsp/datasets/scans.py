@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 from dnsp.datasets.manifest import read_manifest
 from dnsp.errors import DataError, SettingError
 from dnsp.io import nifti_stem
 
-__all__ = ["Scan", "choose_subjects", "find_scans"]
+__all__ = ["OneSubject", "Scan", "choose_subjects", "find_scans"]
 
 _ENDINGS = (".nii.gz", ".nii", ".hdr")
 _ADNI_SUBJECT = re.compile(r"(?<!\d)\d{3}_S_\d{4,5}(?!\d)")  # site, the letter S, number
@@ -87,7 +87,15 @@ def find_scans(
     return _one_per_subject(source, sorted(kept))
 
 
-def choose_subjects(scans: Sequence[Scan], subjects: Iterable[str]) -> list[Scan]:
+class _OfSubject(Protocol):
+    @property
+    def subject_id(self) -> str: ...
+
+
+OneSubject = TypeVar("OneSubject", bound=_OfSubject)  # a scan, or a pair of scans
+
+
+def choose_subjects(scans: Sequence[OneSubject], subjects: Iterable[str]) -> list[OneSubject]:
     """Keep the scans of the named subjects, in the order given.
 
     Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from dnsp.errors import DataError
 from dnsp.head import head_mask, head_slices, spread_slices
 from dnsp.volume import Plane, Volume, plane_axis, robust_scaling
 
-__all__ = ["unit_slices"]
+__all__ = ["choose_slices", "unit_slices"]
 
 
-def unit_slices(volume: Volume, *, plane: Plane, count: int) -> npt.NDArray[Any]:
-    """Cut evenly spaced slices of the head out of a scan, on the unit scale.
+def choose_slices(volume: Volume, *, plane: Plane, count: int) -> list[int]:
+    """Choose evenly spaced slices of the head.
 
     Parameters
     ----------
@@ -28,8 +29,8 @@ def unit_slices(volume: Volume, *, plane: Plane, count: int) -> npt.NDArray[Any]
 
     Returns
     -------
-    ndarray, shape (count, H, W), float32
-        Intensities scaled by `robust_scaling` of the whole scan and clipped to [0, 1].
+    list of int
+        Rising indices along the voxel axis of the plane.
 
     Raises
     ------
@@ -42,5 +43,30 @@ def unit_slices(volume: Volume, *, plane: Plane, count: int) -> npt.NDArray[Any]
     showing_head = head_slices(head_mask(volume.voxels, axis=axis), axis=axis)
     if len(showing_head) < count:
         raise DataError(f"{count} {plane} slices were asked for, {len(showing_head)} show the head")
-    chosen = volume.slices(axis)[0][spread_slices(showing_head, count=count)]
+    return [int(index) for index in spread_slices(showing_head, count=count)]
+
+
+def unit_slices(volume: Volume, *, plane: Plane, indices: Sequence[int]) -> npt.NDArray[Any]:
+    """Cut slices out of a scan, on the unit scale.
+
+    Parameters
+    ----------
+    volume : Volume
+        A 3-D scan.
+    plane : {"axial", "coronal", "sagittal"}
+        The plane of the slices.
+    indices : sequence of int
+        Which slices, as `choose_slices` gives them.
+
+    Returns
+    -------
+    ndarray, shape (len(indices), H, W), float32
+        Intensities scaled by `robust_scaling` of the whole scan and clipped to [0, 1].
+
+    Raises
+    ------
+    VolumeError
+        If the scan holds no contrast.
+    """
+    chosen = volume.slices(plane_axis(volume.affine, plane))[0][np.asarray(indices)]
     return np.clip(robust_scaling(volume.voxels).apply(chosen), 0.0, 1.0)

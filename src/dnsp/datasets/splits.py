@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dnsp.atomic import replace_file
-from dnsp.datasets.scans import Scan
+from dnsp.datasets.scans import OneSubject
 from dnsp.errors import DataError, SettingError
 
 __all__ = ["Split", "draw_splits", "hold_out_subjects", "nested_fractions", "read_split", "write_split"]
@@ -40,12 +40,14 @@ class Split:
             raise DataError(f"subject {twice[0]} is named twice in a split; each belongs to one side")
 
 
-def hold_out_subjects(scans: Sequence[Scan], *, count: int, seed: int) -> tuple[list[Scan], list[Scan]]:
+def hold_out_subjects(
+    scans: Sequence[OneSubject], *, count: int, seed: int
+) -> tuple[list[OneSubject], list[OneSubject]]:
     """Draw `count` subjects to be held out, the same ones for the same seed and subjects whatever their order.
 
     Returns
     -------
-    kept, held_out : list of Scan
+    kept, held_out : list of what the scans are
         Both in the order of their subjects' names.
 
     Raises
@@ -55,7 +57,7 @@ def hold_out_subjects(scans: Sequence[Scan], *, count: int, seed: int) -> tuple[
     """
     if not 0 < count < len(scans):
         raise DataError(f"cannot hold out {count} of {len(scans)} subjects: each side of a split needs at least one")
-    ordered = sorted(scans)
+    ordered = sorted(scans, key=lambda scan: scan.subject_id)
     drawn = set(np.random.default_rng(seed).permutation(len(ordered))[:count].tolist())
     kept = [scan for index, scan in enumerate(ordered) if index not in drawn]
     return kept, [ordered[index] for index in sorted(drawn)]

@@ -1,70 +1,166 @@
-"""Files: which scans a path stands for, and one scan enhanced from file to file."""
+"""Files: which scans a path stands for, and one scan changed from file to file."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dnsp import __version__
 from dnsp.atomic import replace_file
 from dnsp.enhancement.methods import Method
 from dnsp.enhancement.volumes import enhance_volume
-from dnsp.errors import DataError, VolumeError
-from dnsp.io import find_nifti_files, nifti_stem, read_nifti, require_writable_nifti, write_nifti
-from dnsp.volume import Plane, robust_scaling
+from dnsp.errors import DataError, SettingError, VolumeError
+from dnsp.io import (
+    DicomSource,
+    find_dicom_folders,
+    find_nifti_files,
+    is_nifti_name,
+    nifti_stem,
+    read_scan,
+    require_writable_dicom_series,
+    require_writable_nifti,
+    write_dicom_series,
+    write_nifti,
+)
+from dnsp.volume import Plane, Volume, robust_scaling
 
-__all__ = ["enhance_file", "find_inputs"]
+__all__ = ["Changed", "FileOptions", "change_file", "enhance_file", "find_inputs"]
 
 
-def find_inputs(source: Path, output: Path) -> list[tuple[Path, Path]]:
+class FileOptions(NamedTuple):
+    """How a scan is read and its result written.
+
+    Parameters
+    ----------
+    dicom : bool
+        Write a derived DICOM series (a folder) instead of a NIfTI file; the scan must be DICOM itself.
+    series_uid : str, optional
+        The end of the SeriesInstanceUID to read, where a folder holds more than one series.
+    fill_non_finite : float, optional
+        Intensity to put in the place of NaN and infinite voxels; without it they are refused.
+    overwrite : bool
+        Replace an output that exists.
+    """
+
+    dicom: bool = False
+    series_uid: str | None = None
+    fill_non_finite: float | None = None
+    overwrite: bool = False
+
+
+class Changed(NamedTuple):
+    """What a scan has become, what was done in a few words, and the facts for the .json beside it."""
+
+    volume: Volume
+    summary: str
+    facts: dict[str, Any]
+
+
+def find_inputs(source: Path, output: Path, *, options: FileOptions | None = None) -> list[tuple[Path, Path]]:
     """Pair every scan of a file or a folder with where its result goes.
 
     A file goes to `output`, or into it under its own name where `output` is a folder. A folder's NIfTI files, at any depth,
-    go to the same relative paths below `output`.
+    go to the same relative paths below `output`. A folder without NIfTI files is searched for DICOM: where one folder holds
+    all of it (or a series is named) it is one scan, else every folder with DICOM files is one.
 
     Raises
     ------
     DataError
-        If there is nothing at `source`, no NIfTI file in it, or one of `source` and `output` lies inside the other.
+        If there is nothing at `source`, no scan in it, or one of `source` and `output` lies inside the other.
     """
+    options = options or FileOptions()
     if not source.exists():
         raise DataError(f"{source}: no such file or folder")
     if source.is_file():
-        return [(source, output / source.name if output.is_dir() else output)]
+        return [(source, _target_of_one(source, output, options))]
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise DataError(f"{output} lies inside {source}: results would be taken for scans; choose a folder outside")
-    scans = find_nifti_files(source)
-    if not scans:
-        raise DataError(f"{source}: no NIfTI file (.nii, .nii.gz, .hdr) in it")
-    return [(path, output / path.relative_to(source)) for path in scans]
+    if scans := find_nifti_files(source):
+        return [(path, output / path.relative_to(source)) for path in scans]
+    folders = find_dicom_folders(source)
+    if not folders:
+        raise DataError(f"{source}: no scan in it, neither NIfTI (.nii, .nii.gz, .hdr) nor DICOM")
+    if len(folders) == 1 or options.series_uid:
+        return [(source, _target_of_one(source, output, options))]
+    ending = "" if options.dicom else ".nii.gz"
+    return [(folder, output / f"{folder.relative_to(source)}{ending}") for folder in folders]
 
 
-def enhance_file(  # noqa: PLR0913
+def change_file(
+    source: Path, output: Path, change: Callable[[Volume], Changed], *, options: FileOptions | None = None
+) -> Changed:
+    """Change one scan from file to file, and say beside a NIfTI result (.json) what was done.
+
+    Parameters
+    ----------
+    source : Path
+        A scan: NIfTI, or DICOM as a folder, a zip or a file.
+    output : Path
+        The NIfTI file, or the folder of a derived DICOM series. Its own folder must exist; it appears whole or not at all.
+    change : callable
+        What is done to the scan.
+    options : FileOptions, optional
+        How it is read and written.
+
+    Raises
+    ------
+    VolumeError
+        If the scan cannot be read or changed, or the output not be written.
+    SettingError
+        If a DICOM series is wanted of a scan that is not DICOM.
+    """
+    options = options or FileOptions()
+    if not options.dicom:
+        require_writable_nifti(output, overwrite=options.overwrite)
+    volume = read_scan(source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid)
+    origin = volume.header
+    if options.dicom:
+        if not isinstance(origin, DicomSource):
+            raise SettingError(f"{source}: a DICOM series can only be derived from a DICOM series, and this is none")
+        require_writable_dicom_series(output, source=origin, overwrite=options.overwrite)
+    try:
+        changed = change(volume)
+    except (DataError, VolumeError) as error:
+        raise VolumeError(f"{source}: {error}") from error
+    if isinstance(origin, DicomSource) and options.dicom:
+        write_dicom_series(
+            changed.volume, output, source=origin, description=changed.summary, overwrite=options.overwrite
+        )
+        return changed
+    write_nifti(changed.volume, output, overwrite=options.overwrite)
+    record = {
+        "Description": f"{changed.summary}; not for diagnosis",
+        "Sources": [source.name],
+        "GeneratedBy": [{"Name": "dnsp", "Version": __version__}],
+        **changed.facts,
+        "NonFiniteFilledWith": options.fill_non_finite,
+    }
+    with replace_file(output.with_name(nifti_stem(output) + ".json"), overwrite=True) as unfinished:
+        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    return changed
+
+
+def enhance_file(
     source: Path,
     output: Path,
     method: Method,
     *,
     scale: int,
     plane: Plane = "axial",
-    fill_non_finite: float | None = None,
-    overwrite: bool = False,
+    options: FileOptions | None = None,
     description: dict[str, Any] | None = None,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Enhance one scan from file to file, and say beside it (.json) what was done.
+    """Enhance one scan from file to file.
 
     Parameters
     ----------
-    source, output : Path
-        NIfTI files. The output's folder must exist; the file appears whole or not at all.
+    source, output, options
+        As in `change_file`.
     method, scale, plane, on_slice
         As in `enhance_volume`.
-    fill_non_finite : float, optional
-        Intensity to put in the place of NaN and infinite voxels; without it they are refused.
-    overwrite : bool
-        Replace an output that exists.
     description : dict, optional
         Facts about the method for the .json beside the output.
 
@@ -73,24 +169,22 @@ def enhance_file(  # noqa: PLR0913
     VolumeError
         If the scan cannot be read or enhanced, or the output not be written.
     """
-    sidecar = output.with_name(nifti_stem(output) + ".json")
-    require_writable_nifti(output, overwrite=overwrite)
-    volume = read_nifti(source, fill_non_finite=fill_non_finite)
-    try:
+
+    def enhance(volume: Volume) -> Changed:
         scaling = robust_scaling(volume.voxels)
-    except VolumeError as error:
-        raise VolumeError(f"{source}: {error}") from error
-    enhanced = enhance_volume(volume, method, scale=scale, plane=plane, scaling=scaling, on_slice=on_slice)
-    write_nifti(enhanced, output, overwrite=overwrite)
-    record = {
-        "Description": "Super-resolved by software; not for diagnosis",
-        "Sources": [source.name],
-        "GeneratedBy": [{"Name": "dnsp", "Version": __version__}],
-        "Scale": scale,
-        "Plane": plane,
-        "IntensityScaling": {"zero": scaling.low, "one": scaling.high},
-        "NonFiniteFilledWith": fill_non_finite,
-        **(description or {}),
-    }
-    with replace_file(sidecar, overwrite=True) as unfinished:
-        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        facts = {
+            "Scale": scale,
+            "Plane": plane,
+            "IntensityScaling": {"zero": scaling.low, "one": scaling.high},
+            **(description or {}),
+        }
+        enhanced = enhance_volume(volume, method, scale=scale, plane=plane, scaling=scaling, on_slice=on_slice)
+        return Changed(enhanced, f"Super-resolved x{scale} by dnsp {__version__}", facts)
+
+    change_file(source, output, enhance, options=options)
+
+
+def _target_of_one(source: Path, output: Path, options: FileOptions) -> Path:
+    if not output.is_dir() or options.dicom:
+        return output
+    return output / (source.name if is_nifti_name(source) else f"{source.stem}.nii.gz")

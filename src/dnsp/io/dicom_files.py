@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["DicomFile", "open_dicom_files"]
+__all__ = ["DicomFile", "find_dicom_folders", "open_dicom_files"]
 
 _PREAMBLE_BYTES = 128
 _MARK = b"DICM"
@@ -32,6 +32,13 @@ class DicomFile(NamedTuple):
     name: str
     """Its path within the folder or archive, or ``"the file"``."""
     open: Callable[[], IO[bytes]]
+
+
+def find_dicom_folders(folder: Path) -> list[Path]:
+    """List the folders, `folder` itself and those below it, that hold DICOM files, whatever the names of the files."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    marked = _marked(DicomFile(str(file), _opener(file)) for file in files)
+    return sorted({folder.joinpath(file.name).parent for file in marked})
 
 
 @contextmanager

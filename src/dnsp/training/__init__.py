@@ -2,7 +2,9 @@
 
 from dnsp.training.config import OptimiserSettings, PairSettings, PatchSettings, TrainingConfig, read_recipe
 from dnsp.training.loop import train
-from dnsp.training.pairs import SlicePairs, cut_patches, make_pairs
+from dnsp.training.pair_cache import cache_pairs
+from dnsp.training.pairs import SlicePairs, make_pairs
+from dnsp.training.patches import Patches, shuffled_batches
 from dnsp.training.sharpness_patches import (
     ExtremePatch,
     cut_extreme_patches,
@@ -16,14 +18,16 @@ __all__ = [
     "OptimiserSettings",
     "PairSettings",
     "PatchSettings",
+    "Patches",
     "SlicePairs",
     "TrainingConfig",
+    "cache_pairs",
     "cut_extreme_patches",
-    "cut_patches",
     "find_candidates",
     "make_pairs",
     "read_patch_list",
     "read_recipe",
+    "shuffled_batches",
     "train",
     "write_patch_list",
 ]

@@ -6,24 +6,31 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
+from dnsp.degradation import LowField
 from dnsp.errors import SettingError
 from dnsp.networks import NAMED_NETWORKS
 from dnsp.priors import ObjectiveSettings
 from dnsp.volume import Plane
 
-__all__ = ["OptimiserSettings", "PairSettings", "PatchSettings", "TrainingConfig", "read_recipe"]
+__all__ = ["Degradation", "OptimiserSettings", "PairSettings", "PatchSettings", "TrainingConfig", "read_recipe"]
+
+
+Degradation: TypeAlias = Literal["blur", "kspace", "low-field", "paired"]
 
 
 @dataclass(frozen=True)
 class PairSettings:
-    """How a scan becomes pairs of a bicubic-enlarged low-resolution slice and its reference.
+    """How a scan becomes pairs of what a network is given and its reference.
 
     Parameters
     ----------
+    degradation : {"blur", "kspace", "low-field", "paired"}
+        What makes the low quality: a Gaussian and the mean of each block, as in the paper; the central part of k-space;
+        a lower field; or another scan of the same subject, registered to the reference.
     scale : int
-        Down-sampling factor: 2, 3 or 4.
+        Down-sampling factor: 2, 3 or 4; 1 for a lower field and for pairs, which keep the grid.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices.
     slices_per_subject : int
@@ -32,16 +39,33 @@ class PairSettings:
         Standard deviation of the blur before down-sampling, in high-resolution pixels.
     kernel_a : float
         The bicubic kernel's parameter.
+    low_field : LowField, optional
+        Fields and sequence; a lower field needs them.
+    noise_seed : int
+        What the noise of a lower field follows from, with the subject's name.
     """
 
+    degradation: Degradation = "blur"
     scale: int = 2
     plane: Plane = "axial"
     slices_per_subject: int = 40
     sigma_px: float = 1.0
     kernel_a: float = -0.5
+    low_field: LowField | None = None
+    noise_seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.scale in (2, 3, 4), f"scale must be 2, 3 or 4, not {self.scale}")
+        if self.degradation in ("blur", "kspace"):
+            _require(self.scale in (2, 3, 4), f"scale must be 2, 3 or 4, not {self.scale}")
+        else:
+            _require(
+                self.scale == 1, f"degradation {self.degradation} keeps the grid: scale must be 1, not {self.scale}"
+            )
+        if self.degradation == "low-field":
+            _require(
+                self.low_field is not None,
+                "degradation low-field needs a table pairs.low_field with repetition_time_ms, echo_time_ms and flip_angle_deg",
+            )
         _require(self.slices_per_subject > 0, f"slices_per_subject must be positive, not {self.slices_per_subject}")
         _require(self.sigma_px >= 0, f"sigma_px must not be negative, not {self.sigma_px}")
 
@@ -105,8 +129,11 @@ class TrainingConfig:
         A name of `dnsp.networks.NAMED_NETWORKS`.
     pairs, patches, optimiser, objective
         The groups above, and the terms and weights of the loss (`dnsp.priors.ObjectiveSettings`).
+    fraction : float
+        The part of the training slices that is learned from, spread evenly over the subjects; each smaller part lies within
+        every larger one.
     validation_subjects : int
-        Subjects held out of training; the PSNR of every epoch is theirs.
+        Subjects held out of training; the PSNR of every epoch is theirs. With 0 there is none.
     precision : {"32-true", "bf16-mixed"}
         Lightning Fabric's names: single precision, or bfloat16 convolutions with single-precision weights.
     seed : int
@@ -118,6 +145,7 @@ class TrainingConfig:
     patches: PatchSettings = field(default_factory=PatchSettings)
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    fraction: float = 1.0
     validation_subjects: int = 1
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     seed: int = 0
@@ -127,7 +155,10 @@ class TrainingConfig:
             self.network in NAMED_NETWORKS,
             f"no network is called {self.network!r}; there are: {', '.join(NAMED_NETWORKS)}",
         )
-        _require(self.validation_subjects > 0, "at least one subject must be held out for validation")
+        _require(0 < self.fraction <= 1, f"fraction must be above 0 and at most 1, not {self.fraction}")
+        _require(
+            self.validation_subjects >= 0, f"validation_subjects must not be negative, not {self.validation_subjects}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the settings as plain nested dictionaries."""
@@ -166,9 +197,23 @@ def _changed(settings: Settings, differences: Mapping[str, Any]) -> Settings:
         if is_dataclass(current):
             _require(isinstance(value, Mapping), f"{name} is a table of settings, not {value!r}")
             changes[name] = _changed(current, value)
+        elif kinds[name] == LowField | None:
+            changes[name] = _read_low_field(value)
         else:
             changes[name] = _checked(name, value, kinds[name])
     return replace(settings, **changes)  # type: ignore[type-var]
+
+
+def _read_low_field(value: Any) -> LowField:
+    """Make the settings of a lower field, whose sequence has no default."""
+    _require(isinstance(value, Mapping), f"low_field is a table of settings, not {value!r}")
+    names = [entry.name for entry in fields(LowField)]
+    for name, number in value.items():
+        _require(name in names, f"no setting is called {name!r} here; there are: {', '.join(names)}")
+        _require(type(number) in (int, float), f"{name} must be a number, not {number!r}")
+    missing = [name for name in ("repetition_time_ms", "echo_time_ms", "flip_angle_deg") if name not in value]
+    _require(not missing, f"low_field lacks {', '.join(missing)}")
+    return LowField(**{name: float(number) for name, number in value.items()})
 
 
 def _checked(name: str, value: Any, kind: Any) -> Any:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from dnsp.datasets import Scan
+from dnsp.datasets import PairedScan, Scan, Split, nested_fractions, write_split
 from dnsp.errors import MissingExtraError, TrainingError
 from dnsp.metrics import psnr
 from dnsp.networks import NAMED_NETWORKS, build_network, save_model
 from dnsp.priors import Objective, ObjectiveTerms, require_finite
 from dnsp.training.config import OptimiserSettings, TrainingConfig
-from dnsp.training.pairs import SlicePairs, cut_patches, join_patches, make_pairs, shuffled_batches
-from dnsp.training.progress import TrainingProgress
+from dnsp.training.pair_cache import cache_pairs
+from dnsp.training.pairs import SlicePairs
+from dnsp.training.patches import Patches, shuffled_batches
+from dnsp.training.progress import ReadingProgress, TrainingProgress
 from dnsp.training.record import RunRecord, make_card, write_log
 from dnsp.training.sharpness_patches import cut_extreme_patches, find_candidates, read_patch_list
 
@@ -32,34 +34,44 @@ _WARM_UP = 0.05  # of the steps of a cosine schedule
 def train(  # noqa: PLR0913
     config: TrainingConfig,
     *,
-    training: Sequence[Scan],
-    validation: Sequence[Scan],
+    training: Sequence[Scan | PairedScan],
+    validation: Sequence[Scan | PairedScan] = (),
     output: Path,
+    test_subjects: Sequence[str] = (),
     data_name: str = "",
     patch_list: Path | None = None,
+    cache: Path | None = None,
+    workers: int = 2,
     accelerator: str = "auto",
     devices: int = 1,
     show_progress: bool = True,
 ) -> Path:
     """Train a network with the objective's priors and save it.
 
-    The folder holds ``state.safetensors`` (the last complete epoch, everything needed to go on), ``log.csv`` (a row an
-    epoch) and, when done, ``model.safetensors`` with its card. Called again on the same folder, it goes on after the last
-    complete epoch and arrives where an unbroken run would have.
+    The folder holds ``split.json`` (which subject has which part), ``pairs`` (the cache), ``state.safetensors`` (the last
+    complete epoch, everything needed to go on), ``log.csv`` (a row an epoch) and, when done, ``model.safetensors`` with its
+    card. Called again on the same folder, it goes on after the last complete epoch and arrives where an unbroken run
+    would have.
 
     Parameters
     ----------
     config : TrainingConfig
         What to train and how.
-    training, validation : sequence of Scan
+    training, validation : sequence of Scan or PairedScan
         Subjects to learn from, and held-out subjects whose PSNR is logged.
     output : Path
         Folder of the run; made where it is missing.
+    test_subjects : sequence of str
+        Subjects kept for testing: written down with the split, not looked at.
     data_name : str
         How the model's card names the data.
     patch_list : Path, optional
         The sharp and smooth patches to keep for the learnable filters, as `dnsp patches` wrote and a person edited it; by
         default every candidate is kept.
+    cache : Path, optional
+        Where pairs of slices are kept (`cache_pairs`); runs may share it. By default ``pairs`` in the run's folder.
+    workers : int
+        Subjects read at the same time.
     accelerator, devices
         As in Lightning Fabric: "cpu", "cuda", "auto"; the number of processes that share every batch.
     show_progress : bool
@@ -84,27 +96,36 @@ def train(  # noqa: PLR0913
     if record.is_finished():
         return record.model_path
 
-    train_pairs = [make_pairs(scan, settings=config.pairs) for scan in training]
-    validation_pairs = [make_pairs(scan, settings=config.pairs) for scan in validation]
+    show_progress = show_progress and fabric.is_global_zero
+    pairs = _read_pairs(
+        [*training, *validation], config, cache or output / "pairs", workers=workers, fabric=fabric, shown=show_progress
+    )
+    train_pairs, validation_pairs = pairs[: len(training)], pairs[len(training) :]
+    slices = _choose_fraction(train_pairs, config)
+    if fabric.is_global_zero:
+        split = Split(*(tuple(part) for part in (_subjects(training), test_subjects, _subjects(validation))))
+        write_split(split, output / "split.json", overwrite=True)
 
-    network, objective = _seeded_modules(config, train_pairs, patch_list)
+    network, objective = _seeded_modules(config, train_pairs, slices, patch_list)
     parameters = [*network.parameters(), *objective.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
     first_epoch = record.restore(network, objective, optimiser)
     model, optimiser = fabric.setup(network, optimiser)
     priors = fabric.setup_module(objective) if list(objective.parameters()) else objective.to(fabric.device)
 
-    patches = join_patches([cut_patches(p, settings=config.patches, seed=config.seed, epoch=0) for p in train_pairs])
-    steps_per_epoch = math.ceil(len(patches.reference) / config.optimiser.batch_size)
+    patches = Patches(train_pairs, settings=config.patches, seed=config.seed, epoch=0, slices=slices)
+    record.counts = {
+        "training_slices": sum(map(len, slices.values())),
+        "validation_slices": sum(len(subject.reference) for subject in validation_pairs),
+        "patches": len(patches),
+    }
+    steps_per_epoch = math.ceil(len(patches) / config.optimiser.batch_size)
     steps = steps_per_epoch * config.optimiser.epochs
-    with TrainingProgress(
-        steps, done=first_epoch * steps_per_epoch, shown=show_progress and fabric.is_global_zero
-    ) as bar:
+    with TrainingProgress(steps, done=first_epoch * steps_per_epoch, shown=show_progress) as bar:
+        bar.show_counts(record.counts)
         for epoch in range(first_epoch, config.optimiser.epochs):
-            if config.patches.fresh_each_epoch:
-                patches = join_patches(
-                    [cut_patches(p, settings=config.patches, seed=config.seed, epoch=epoch) for p in train_pairs]
-                )
+            if config.patches.fresh_each_epoch and epoch > 0:
+                patches = Patches(train_pairs, settings=config.patches, seed=config.seed, epoch=epoch, slices=slices)
             model.train()
             sums: dict[str, float] = {}
             batches = shuffled_batches(
@@ -128,7 +149,7 @@ def train(  # noqa: PLR0913
                 bar.advance(loss=float(terms.total.detach()))
 
             means = _mean_over_processes(sums, fabric)
-            quality = _mean_psnr(model, validation_pairs, fabric)
+            quality = _mean_psnr(model, validation_pairs, fabric) if validation_pairs else None
             bar.show_psnr(quality)
             if fabric.is_global_zero:
                 record.save_epoch(network, objective, optimiser.optimizer, terms=means, psnr_db=quality)
@@ -151,8 +172,37 @@ def _make_fabric(precision: str, *, accelerator: str, devices: int) -> Fabric:
     return fabric
 
 
+def _read_pairs(
+    scans: Sequence[Scan | PairedScan],
+    config: TrainingConfig,
+    cache: Path,
+    *,
+    workers: int,
+    fabric: Fabric,
+    shown: bool,
+) -> list[SlicePairs]:
+    """Let the first process fill the cache, then map it in all of them."""
+    if fabric.is_global_zero:
+        with ReadingProgress(shown=shown) as bar:
+            cache_pairs(scans, settings=config.pairs, folder=cache, workers=workers, on_subject=bar.show)
+    fabric.barrier()
+    return cache_pairs(scans, settings=config.pairs, folder=cache, workers=workers)
+
+
+def _choose_fraction(pairs: Sequence[SlicePairs], config: TrainingConfig) -> dict[str, list[int]]:
+    slices = {subject.subject_id: list(range(len(subject.reference))) for subject in pairs}
+    return nested_fractions(slices, fractions=[config.fraction], seed=config.seed)[config.fraction]
+
+
+def _subjects(scans: Sequence[Scan | PairedScan]) -> list[str]:
+    return [scan.subject_id for scan in scans]
+
+
 def _seeded_modules(
-    config: TrainingConfig, train_pairs: Sequence[SlicePairs], patch_list: Path | None
+    config: TrainingConfig,
+    train_pairs: Sequence[SlicePairs],
+    slices: Mapping[str, Sequence[int]],
+    patch_list: Path | None,
 ) -> tuple[nn.Module, Objective]:
     """Draw the network's and the filters' first weights from the seed, leaving the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
@@ -162,7 +212,9 @@ def _seeded_modules(
     if not config.objective.learns_filters:
         return network, Objective(config.objective, generator=generator)
     patches = (
-        read_patch_list(patch_list) if patch_list else find_candidates(train_pairs, patch_size=config.patches.size)
+        read_patch_list(patch_list)
+        if patch_list
+        else find_candidates(train_pairs, patch_size=config.patches.size, slices=slices)
     )
     smooth, sharp = cut_extreme_patches(train_pairs, patches)
     return network, Objective(config.objective, smooth=smooth, sharp=sharp, generator=generator)

@@ -1,14 +1,49 @@
-"""The progress bar of a training run."""
+"""The progress bars of a training run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ["TrainingProgress"]
+__all__ = ["ReadingProgress", "TrainingProgress"]
+
+
+class ReadingProgress:
+    """A bar over the subjects whose scans are made into pairs.
+
+    Parameters
+    ----------
+    shown : bool
+        Whether to draw at all.
+    """
+
+    def __init__(self, *, shown: bool) -> None:
+        self._bar = Progress(
+            TextColumn("reading scans"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=not shown,
+        )
+        self._task = self._bar.add_task("reading scans", total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, done: int, total: int) -> None:
+        """Show how many subjects are done."""
+        self._bar.update(self._task, completed=done, total=total)
 
 
 class TrainingProgress:
@@ -23,6 +58,7 @@ class TrainingProgress:
     """
 
     def __init__(self, steps: int, *, done: int, shown: bool) -> None:
+        self._shown = shown
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
@@ -48,6 +84,13 @@ class TrainingProgress:
         """Count one step and show its loss."""
         self._bar.update(self._task, advance=1, loss=f"{loss:.3e}")
 
-    def show_psnr(self, psnr_db: float) -> None:
-        """Show the validation PSNR of the epoch that ended."""
-        self._bar.update(self._task, psnr=f"{psnr_db:.2f} dB")
+    def show_counts(self, counts: Mapping[str, int]) -> None:
+        """Say above the bar what is learned from."""
+        text = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items())
+        if self._shown:
+            self._bar.console.print(text, highlight=False, soft_wrap=True)
+
+    def show_psnr(self, psnr_db: float | None) -> None:
+        """Show the validation PSNR of the epoch that ended, where there is one."""
+        if psnr_db is not None:
+            self._bar.update(self._task, psnr=f"{psnr_db:.2f} dB")

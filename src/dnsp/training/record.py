@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from dnsp import __version__
 from dnsp.atomic import replace_file
-from dnsp.datasets import Scan
+from dnsp.datasets import PairedScan, Scan
 from dnsp.errors import TrainingError
 from dnsp.networks import NAMED_NETWORKS, ModelCard
 from dnsp.training.config import TrainingConfig
@@ -35,7 +35,7 @@ class RunRecord:
         Made where it is missing.
     config : TrainingConfig
         The run's settings.
-    training, validation : sequence of Scan
+    training, validation : sequence of Scan or PairedScan
         Its subjects.
     data_name : str
         How the card names the data.
@@ -53,8 +53,8 @@ class RunRecord:
         folder: Path,
         *,
         config: TrainingConfig,
-        training: Sequence[Scan],
-        validation: Sequence[Scan],
+        training: Sequence[Scan | PairedScan],
+        validation: Sequence[Scan | PairedScan],
         data_name: str,
         patch_list: Path | None = None,
     ) -> None:
@@ -67,6 +67,7 @@ class RunRecord:
         }
         self.model_path = folder / "model.safetensors"
         self.rows: list[dict[str, float]] = []
+        self.counts: dict[str, int] = {}  # slices and patches, for the card
         self._state_path = folder / "state.safetensors"
         folder.mkdir(parents=True, exist_ok=True)
         if self._state_path.exists():
@@ -104,10 +105,11 @@ class RunRecord:
         optimiser: torch.optim.Optimizer,
         *,
         terms: Mapping[str, float],
-        psnr_db: float,
+        psnr_db: float | None,
     ) -> None:
         """Add an epoch to the log and replace the state on disk, in one step that is done or not done."""
-        self.rows.append({"epoch": len(self.rows) + 1, **terms, "loss": sum(terms.values()), "psnr_db": psnr_db})
+        quality = {} if psnr_db is None else {"psnr_db": psnr_db}
+        self.rows.append({"epoch": len(self.rows) + 1, **terms, "loss": sum(terms.values()), **quality})
         tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
         tensors |= {f"objective.{name}": tensor for name, tensor in objective.state_dict().items()}
         for index, moments in optimiser.state_dict()["state"].items():
@@ -137,7 +139,7 @@ class RunRecord:
 
 
 def write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write a run's epochs as CSV: epoch, each weighted term's mean, their sum, and the validation PSNR in dB."""
+    """Write a run's epochs as CSV: epoch, each weighted term's mean, their sum, and any validation PSNR in dB."""
     with replace_file(path, overwrite=True) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
@@ -146,15 +148,18 @@ def write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
 
 def make_card(record: RunRecord) -> ModelCard:
     """Describe a finished run's model."""
+    figures: dict[str, Any] = {}
+    if "psnr_db" in record.rows[-1]:
+        figures = {
+            "validation_psnr_db": round(record.rows[-1]["psnr_db"], 3),
+            "protocol": "mean over the validation subjects' slices, whole slice clipped to [0, 1], data range 1",
+        }
     return ModelCard(
         network=NAMED_NETWORKS[record.config.network],
         scale=record.config.pairs.scale,
-        data=record.data,
+        data={**record.data, **record.counts},
         settings=record.config.to_dict(),
-        figures={
-            "validation_psnr_db": round(record.rows[-1]["psnr_db"], 3),
-            "protocol": "mean over the validation subjects' slices, whole slice clipped to [0, 1], data range 1",
-        },
+        figures=figures,
         versions={
             "dnsp": __version__,
             "python": platform.python_version(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -34,14 +34,18 @@ class ExtremePatch(NamedTuple):
     size: int
 
 
-def find_candidates(pairs: Sequence[SlicePairs], *, patch_size: int) -> list[ExtremePatch]:
+def find_candidates(
+    pairs: Sequence[SlicePairs], *, patch_size: int, slices: Mapping[str, Sequence[int]] | None = None
+) -> list[ExtremePatch]:
     """Find the sharpest and the smoothest patch of every training slice; all are kept until a person says otherwise.
 
-    Slices near the crown that show too little of the head for a patch have no candidates.
+    Slices near the crown that show too little of the head for a patch have no candidates. With `slices`, only those of each
+    subject are searched.
     """
     candidates = []
     for subject in pairs:
-        for index, image in enumerate(subject.reference):
+        for index in range(len(subject.reference)) if slices is None else slices.get(subject.subject_id, ()):
+            image = subject.reference[index]
             try:
                 extremes = find_extreme_patches(image[0], patch_size=patch_size, minimum_foreground=_LEAST_HEAD)
             except DataError:

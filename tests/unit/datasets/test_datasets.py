@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnsp.datasets import Scan, choose_subjects, find_scans, hold_out_subjects, unit_slices
+from dnsp.datasets import Scan, choose_slices, choose_subjects, find_scans, hold_out_subjects, unit_slices
 from dnsp.errors import DataError
 from dnsp.volume import Volume
 
@@ -85,7 +85,9 @@ def make_head(shape=(30, 32, 28)):
     ("plane", "shape"), [("axial", (5, 30, 32)), ("coronal", (5, 30, 28)), ("sagittal", (5, 32, 28))]
 )
 def test_slices_are_cut_in_the_plane_on_the_unit_scale(plane, shape):
-    slices = unit_slices(make_head(), plane=plane, count=5)
+    indices = choose_slices(make_head(), plane=plane, count=5)
+    assert indices == sorted(set(indices))
+    slices = unit_slices(make_head(), plane=plane, indices=indices)
     assert (slices.shape, slices.dtype) == (shape, np.float32)
     assert (slices.min(), slices.max()) == (0, 1)
     assert all((image > 0.1).mean() > 0.05 for image in slices)
@@ -93,7 +95,7 @@ def test_slices_are_cut_in_the_plane_on_the_unit_scale(plane, shape):
 
 def test_too_few_slices_and_series_are_refused():
     with pytest.raises(DataError, match="40 axial slices were asked for"):
-        unit_slices(make_head(), plane="axial", count=40)
+        choose_slices(make_head(), plane="axial", count=40)
     series = Volume(np.ones((4, 4, 4, 2)), np.eye(4))
     with pytest.raises(DataError, match="3-D"):
-        unit_slices(series, plane="axial", count=1)
+        choose_slices(series, plane="axial", count=1)

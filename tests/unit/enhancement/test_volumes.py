@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dnsp.enhancement import degrade_volume, enhance_volume, enlarge_bicubic
+from dnsp.degradation import degrade_volume
+from dnsp.enhancement import enhance_volume, enlarge_bicubic
 from dnsp.errors import SettingError, VolumeError
 from dnsp.volume import Volume
 
@@ -113,12 +114,22 @@ def test_degrading_without_blur_keeps_the_mean():
     np.testing.assert_allclose(degraded.voxels.mean(), volume.voxels.mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize("scale", [0, 1, 5])
-def test_other_scales_are_refused(scale):
-    with pytest.raises(SettingError, match=f"not {scale}"):
-        enhance_volume(make_oblique(), enlarge_bicubic, scale=scale)
-    with pytest.raises(SettingError, match=f"not {scale}"):
-        degrade_volume(make_oblique(), scale=scale)
+def test_other_scales_are_refused():
+    for scale in (0, 5):
+        with pytest.raises(SettingError, match=f"not {scale}"):
+            enhance_volume(make_oblique(), enlarge_bicubic, scale=scale)
+    for scale in (0, 1, 5):
+        with pytest.raises(SettingError, match=f"not {scale}"):
+            degrade_volume(make_oblique(), scale=scale)
+    with pytest.raises(SettingError, match="kind must be blur or kspace"):
+        degrade_volume(make_oblique(), scale=2, kind="field")
+
+
+def test_scale_1_keeps_the_grid():
+    volume = make_oblique()
+    same = enhance_volume(volume, enlarge_bicubic, scale=1)
+    np.testing.assert_array_equal(same.affine, volume.affine)
+    np.testing.assert_allclose(same.voxels, volume.voxels, rtol=1e-4, atol=1e-3 * abs(volume.voxels).max())
 
 
 def test_a_scan_without_contrast_is_refused():

@@ -1,4 +1,4 @@
-"""Pairs and patches: what is drawn, from what, and that it follows from the seed and the subject alone."""
+"""Patches: what is drawn, from what, and that it follows from the seed and the subject alone."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ import torch
 
 from dnsp.errors import DataError
 from dnsp.training.config import PatchSettings
-from dnsp.training.pairs import PatchBatch, SlicePairs, cut_patches, join_patches, shuffled_batches
+from dnsp.training.pairs import SlicePairs
+from dnsp.training.patches import Patches, shuffled_batches
 
 SETTINGS = PatchSettings(size=8, per_slice=5)
 
@@ -20,9 +21,14 @@ def make_subject(subject_id="a", slices=3, shape=(20, 24)):
     return SlicePairs(subject_id, -reference, reference)
 
 
-def cut(subject, **changes):
+def draw(*subjects, **changes):
     keywords = {"settings": SETTINGS, "seed": 0, "epoch": 0} | changes
-    return cut_patches(subject, **keywords)
+    return Patches(subjects, **keywords)
+
+
+def cut(*subjects, **changes):
+    patches = draw(*subjects, **changes)
+    return patches.cut(range(len(patches)))
 
 
 def test_patches_are_cut_at_the_same_places_of_both():
@@ -70,7 +76,7 @@ def test_augmentation_draws_all_eight_symmetries():
     image = torch.zeros(1, 1, 8, 8)
     image[..., 0, 1] = image[..., 0, 0] = 0.5
     settings = PatchSettings(size=8, per_slice=200, augment=True)
-    patches = cut_patches(SlicePairs("a", image, image), settings=settings, seed=0, epoch=0).reference
+    patches = cut(SlicePairs("a", image, image), settings=settings).reference
     assert len({tuple(torch.nonzero(patch[0]).flatten().tolist()) for patch in patches}) == 8
 
 
@@ -82,23 +88,35 @@ def test_slices_without_room_or_head_are_refused():
         cut(SlicePairs("a", blank, blank))
 
 
+def test_a_fraction_s_patches_are_some_of_the_whole_s():
+    subjects = make_subject("a", slices=4), make_subject("b", slices=4)
+    whole = cut(*subjects)
+    part = cut(*subjects, slices={"a": [1, 3]})
+    assert len(draw(*subjects, slices={"a": [1, 3], "b": [0]})) == 15
+    assert torch.equal(part.reference, torch.cat([whole.reference[5:10], whole.reference[15:20]]))
+
+
+def one_pixel_patches(count):
+    """Patches of one pixel each, drawn without a repeat, whose intensities tell them apart."""
+    image = 0.2 + 0.01 * torch.arange(count).reshape(count, 1, 1, 1).float()
+    return draw(SlicePairs("a", image, image), settings=PatchSettings(size=1, per_slice=1))
+
+
 def test_an_epoch_visits_every_patch_once_in_an_order_of_its_own():
-    numbers = torch.arange(50.0).reshape(50, 1, 1, 1)
-    patches = PatchBatch(numbers, numbers)
+    patches = one_pixel_patches(50)
 
     def epoch(number):
         batches = list(shuffled_batches(patches, batch_size=16, seed=0, epoch=number))
         assert [len(batch.enlarged) for batch in batches] == [16, 16, 16, 2]
         return torch.cat([batch.reference.flatten() for batch in batches])
 
-    assert torch.equal(epoch(0).sort().values, torch.arange(50.0))
+    assert torch.equal(epoch(0).sort().values, 0.2 + 0.01 * torch.arange(50).float())
     assert not torch.equal(epoch(0), epoch(1))
     assert torch.equal(epoch(1), epoch(1))
 
 
 def test_processes_share_out_every_batch_evenly():
-    numbers = torch.arange(49.0).reshape(49, 1, 1, 1)
-    patches = PatchBatch(numbers, numbers)
+    patches = one_pixel_patches(49)
     shares = [
         list(shuffled_batches(patches, batch_size=16, seed=0, epoch=0, rank=rank, world_size=2)) for rank in range(2)
     ]
@@ -107,6 +125,6 @@ def test_processes_share_out_every_batch_evenly():
     assert len(seen.unique()) == 48
 
 
-def test_join_keeps_order():
-    first, second = cut(make_subject("a")), cut(make_subject("b"))
-    assert torch.equal(join_patches([first, second]).enlarged[15:], second.enlarged)
+def test_subjects_keep_their_order():
+    first, second = make_subject("a"), make_subject("b")
+    assert torch.equal(cut(first, second).enlarged[15:], cut(second).enlarged)
