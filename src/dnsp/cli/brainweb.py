@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 __all__ = ["brainweb"]
 
@@ -29,10 +32,13 @@ def brainweb(
 
     wanted = choose_brainweb_subjects(subjects.split(",")) if subjects else list(BRAINWEB_SUBJECTS)
     output.mkdir(parents=True, exist_ok=True)
-    for place, subject in enumerate(wanted, start=1):
-        there = find_brainweb_t1(subject, output)
-        # brainweb-dl draws a bar of its own, a download's bytes; a second bar around it would break it.
-        typer.echo(f"{place} of {len(wanted)}: subject {subject}{' is there' if there else ''}", err=True)
-        if there is None:
-            fetch_brainweb_t1(subject, output)
-    typer.echo(f"{output}")
+    # The file by name: brainweb-dl's own bars are kept quiet by turning sys.stderr elsewhere.
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(file=sys.stderr)) as progress:
+        task = progress.add_task("subjects", total=len(wanted))
+        for subject in wanted:
+            progress.update(task, description=f"subject {subject}")
+            if find_brainweb_t1(subject, output) is None:
+                fetch_brainweb_t1(subject, output)
+            progress.advance(task)
+    typer.echo(f"{len(wanted)} scans are in {output}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,7 @@ def fetch_brainweb_t1(subject: str, folder: Path) -> Path:
         "Sources": [f"https://brainweb.bic.mni.mcgill.ca/brainweb/ subject{subject}_t1w, through brainweb-dl"],
         "GeneratedBy": [{"Name": "dnsp", "Version": __version__}],
     }
+    # The scan comes last: once it is there, the subject is never fetched again.
     with replace_file(path.with_name(scan_stem(path) + ".json"), overwrite=True) as unfinished:
         unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     write_nifti(volume, path)
@@ -106,7 +109,8 @@ def _download(subject: str) -> Volume:
     cached = cache / f"subject{subject}_t1w.nii.gz"
     was_cached = cached.exists()
     try:
-        voxels, affine = get_mri(int(subject), "T1", brainweb_dir=cache, with_affine=True)
+        with redirect_stderr(StringIO()):  # its bars move the cursor about, and leave traces in logs
+            voxels, affine = get_mri(int(subject), "T1", brainweb_dir=cache, with_affine=True)
     except Exception as error:  # the package lets through what requests, gzip, NumPy and nibabel raise
         reason = getattr(error, "strerror", None) or type(error).__name__
         if was_cached:

@@ -166,7 +166,9 @@ def simulate_file(
 
 
 def _named(tissues: LabelTissues) -> dict[int, dict[str, float]]:
-    return {label: {tissue.name: fraction for tissue, fraction in mixture.items()} for label, mixture in tissues.items()}
+    return {
+        label: {tissue.name: fraction for tissue, fraction in mixture.items()} for label, mixture in tissues.items()
+    }
 
 
 def _subject_of(path: Path) -> str:
