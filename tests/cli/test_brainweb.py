@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -109,3 +110,9 @@ def test_subjects_that_are_none_of_the_twenty_are_refused(dnsp, server, tmp_path
     outcome = dnsp("brainweb", "-o", tmp_path / "brainweb", "--subjects", subjects)
     assert (outcome.code, complaint in outcome.err) == (2, True)
     assert not (tmp_path / "brainweb").exists()
+
+
+def test_without_the_package_the_extra_is_named(dnsp, cache, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "brainweb_dl", None)
+    outcome = dnsp("brainweb", "-o", tmp_path / "brainweb", "--subjects", "04")
+    assert (outcome.code, "pip install 'dnsp[data]'" in outcome.err) == (1, True)

@@ -114,8 +114,10 @@ def read_minc(path: str | Path) -> Volume:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nibabel's on what it mends, NumPy's on float64 beyond float32
             stored, affine = (_read_minc2 if content.startswith(_HDF5_MARK) else _read_minc1)(content)
-    except (MissingExtraError, MemoryError):
+    except MissingExtraError:
         raise
+    except MemoryError as error:
+        raise VolumeError(f"{path}: too large for the memory ({_one_line(error)}); is it damaged?") from error
     except Exception as error:  # nibabel and h5py let through what their innards raise: KeyError, AttributeError, ...
         raise VolumeError(
             f"{path}: damaged, cut short or no scan of three dimensions ({_one_line(error)}); fetch the file again"
