@@ -9,7 +9,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.io import netcdf_file
 
+from dnsp.datasets import SimulatedScan, make_procedural_labels, simulate_file
 from dnsp.volume import Volume
 
 CHECKOUT = Path(__file__).parents[1]
@@ -140,7 +142,34 @@ def dicom_head(tmp_path):
     return write_dicom_head(tmp_path / "series")
 
 
-COHORT_KINDS = ("folder", "bids", "adni", "adni-dicom", "table", "zips", "pair-table", "pair-sessions")
+def write_minc_head(path, *, seed=0):
+    """Write a MINC 1 file: bytes in the order z y x."""
+    voxels = (head_voxels(seed=seed) / 4).astype(np.uint8).T
+    with netcdf_file(path, "w") as file:
+        for name, length, step in zip(("zspace", "yspace", "xspace"), voxels.shape, (3.0, 1.1, 0.9), strict=True):
+            file.createDimension(name, length)
+            axis = file.createVariable(name, "i", ())
+            axis.spacing, axis.step, axis.start = b"regular__", step, 0.0
+        image = file.createVariable("image", "b", ("zspace", "yspace", "xspace"))
+        image.signtype, image.valid_range = b"unsigned", np.array([0.0, 255.0])
+        image[:] = voxels.view(np.int8)
+        for name, value in (("image-min", 0.0), ("image-max", 255.0)):
+            file.createVariable(name, "d", ("zspace",))[:] = np.full(len(voxels), value)
+    return path
+
+
+COHORT_KINDS = (
+    "folder",
+    "bids",
+    "adni",
+    "adni-dicom",
+    "brainweb",
+    "simulated",
+    "table",
+    "zips",
+    "pair-table",
+    "pair-sessions",
+)
 
 
 @pytest.fixture
@@ -171,6 +200,14 @@ def make_cohort(tmp_path):
         elif kind == "adni":
             for n in range(1, 5):
                 write_nifti_head(folder / f"002_S_000{n}" / "MP-RAGE" / "2006-01-01" / f"I{n}" / "scan.nii", seed=n)
+        elif kind == "brainweb":
+            for n in (4, 5, 6, 18):
+                write_minc_head(folder / f"subject{n:02d}_t1w_p4.mnc", seed=n)
+        elif kind == "simulated":
+            for n in range(1, 5):
+                labels = make_procedural_labels(f"head-{n}", size=(40, 44, 36), seed=0)
+                settings = SimulatedScan(seed=1)
+                simulate_file(labels, folder / settings.name(f"head-{n}"), subject_id=f"head-{n}", settings=settings)
         elif kind == "adni-dicom":
             for n in range(1, 5):
                 write_dicom_head(folder / f"002_S_000{n}" / "MP-RAGE" / "2006-01-01" / f"I{n}", seed=n)

@@ -1,7 +1,5 @@
 """What every kind of cohort keeps to, from the files to the patches."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,7 @@ PATCHES = PatchSettings(size=12, per_slice=5)
 def cohort(make_cohort, cohort_kind):
     """The scans of a cohort and the settings that fit them."""
     source, options = make_cohort(cohort_kind)
-    chosen = dict(itertools.batched(options, 2)) if hasattr(itertools, "batched") else _in_twos(options)
+    chosen = dict(zip(options[::2], options[1::2], strict=False))
     scans = find_cohort(
         source,
         entities=[chosen["--entity"]] if "--entity" in chosen else None,
@@ -34,10 +32,6 @@ def pairs(cohort, tmp_path):
     return cache_pairs(cohort[0], settings=cohort[1], folder=tmp_path / "cache")
 
 
-def _in_twos(options):
-    return {options[i]: options[i + 1] for i in range(0, len(options) - 1, 2)}
-
-
 def test_there_is_one_scan_a_subject_in_the_order_of_their_names(cohort):
     names = [scan.subject_id for scan in cohort[0]]
     assert len(names) == 4
@@ -48,7 +42,8 @@ def test_pairs_are_slices_on_the_unit_scale_on_one_grid(pairs):
     for subject in pairs:
         assert subject.reference.shape == subject.enlarged.shape == (3, 1, 40, 44)
         assert subject.reference.dtype == subject.enlarged.dtype == torch.float32
-        assert (subject.reference.min(), subject.reference.max()) == (0, 1)
+        assert 0 <= subject.reference.min() < 0.1
+        assert subject.reference.max() == 1
         assert torch.isfinite(subject.enlarged).all()
         assert -0.2 < subject.enlarged.min() <= subject.enlarged.max() < 1.2  # bicubic overshoots a little
         assert np.corrcoef(subject.enlarged.flatten(), subject.reference.flatten())[0, 1] > 0.9  # the same anatomy

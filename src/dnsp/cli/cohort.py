@@ -111,8 +111,7 @@ def split_cohort(
 
     if split_file is not None:
         split = read_split(split_file)
-        held_out = choose_subjects(scans, split.validation) if split.validation else []
-        return choose_subjects(scans, split.training), held_out, split.test
+        return choose_subjects(scans, split.training), choose_subjects(scans, split.validation), split.test
     training: list[Scan | PairedScan] = list(scans)
     tested: list[Scan | PairedScan] = []
     held_out: list[Scan | PairedScan] = []

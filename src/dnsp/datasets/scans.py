@@ -12,12 +12,13 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from dnsp.datasets.manifest import read_manifest
 from dnsp.errors import DataError, SettingError
-from dnsp.io import nifti_stem
+from dnsp.io import is_nifti_name, is_scan_name, nifti_stem, scan_stem
 
 __all__ = ["OneSubject", "Scan", "choose_subjects", "find_scans"]
 
-_ENDINGS = (".nii.gz", ".nii", ".hdr")
 _ADNI_SUBJECT = re.compile(r"(?<!\d)\d{3}_S_\d{4,5}(?!\d)")  # site, the letter S, number
+_BRAINWEB_SCAN = re.compile(r"subject(\d{2})_t1w(?:_p4)?")
+_BRAINWEB_TISSUES = re.compile(r"subject\d{2}_(?:\w+_v|vessels)|brainweb_s\d{2}_(?:crisp|fuzzy)")
 
 
 class Scan(NamedTuple):
@@ -40,7 +41,8 @@ def find_scans(
       when it is the source itself;
     - a folder with an ADNI subject (002_S_0413) in its name or those of its first two levels: ADNI as downloaded. Every
       NIfTI file and every folder of .dcm files at any depth, subject by the path;
-    - any other folder: every NIfTI file in it, subject by file name.
+    - any other folder: every scan in it (NIfTI, MINC, BrainWeb's raw bytes), subject by file name. Of BrainWeb's 20 models
+      as downloaded (subject04_t1w_p4.mnc.gz), the subject is the number (04), and the tissue maps are left alone.
 
     Parameters
     ----------
@@ -72,12 +74,11 @@ def find_scans(
     elif entities:
         raise SettingError(f"{source}: entities choose among the scans of a BIDS data set, and this is none")
     else:
-        scans = (
-            _adni_scans(source) if _is_adni(source) else [Scan(nifti_stem(path), path) for path in _nifti_files(source)]
-        )
+        scans = _adni_scans(source) if _is_adni(source) else _named_scans(source)
         if not scans:
             raise DataError(
-                f"{source}: no scan in it ({', '.join(_ENDINGS)}); name a folder of scans, a BIDS data set or a table"
+                f"{source}: no scan in it (.nii.gz, .nii, .hdr, .mnc, .rawb, .raws); name a folder of scans, a BIDS data set "
+                "or a table"
             )
     kept = [scan for scan in scans if fnmatchcase(str(scan.path.relative_to(source)).lower(), f"*{series.lower()}*")]
     if not kept:
@@ -134,6 +135,16 @@ def _bids_scans(folder: Path, suffix: str, entities: Mapping[str, str]) -> list[
     return [Scan(path.relative_to(folder).parts[0].removeprefix("sub-"), path) for path in kept]
 
 
+def _named_scans(folder: Path) -> list[Scan]:
+    scans = []
+    for path in folder.iterdir():
+        stem = scan_stem(path)
+        if is_scan_name(path) and not _BRAINWEB_TISSUES.fullmatch(stem):
+            brainweb = _BRAINWEB_SCAN.fullmatch(stem)
+            scans.append(Scan(brainweb.group(1) if brainweb else stem, path))
+    return scans
+
+
 def _is_adni(folder: Path) -> bool:
     names = (path.name for path in chain([folder.resolve()], folder.iterdir(), folder.glob("*/*")))
     return any(_ADNI_SUBJECT.search(name) for name in names)
@@ -169,7 +180,7 @@ def _one_per_subject(source: Path, scans: list[Scan]) -> list[Scan]:
 def _nifti_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return [path for path in folder.iterdir() if path.name.endswith(_ENDINGS) and not path.name.startswith(".")]
+    return [path for path in folder.iterdir() if is_nifti_name(path) and is_scan_name(path)]
 
 
 def _entities(path: Path) -> set[tuple[str, str]]:

@@ -15,12 +15,13 @@ from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import (
     DicomSource,
     find_dicom_folders,
-    find_nifti_files,
+    find_scan_files,
     is_nifti_name,
     nifti_stem,
     read_scan,
     require_writable_dicom_series,
     require_writable_nifti,
+    scan_stem,
     write_dicom_series,
     write_nifti,
 )
@@ -62,8 +63,9 @@ def find_inputs(source: Path, output: Path, *, options: FileOptions | None = Non
     """Pair every scan of a file or a folder with where its result goes.
 
     A file goes to `output`, or into it under its own name where `output` is a folder. A folder's NIfTI files, at any depth,
-    go to the same relative paths below `output`. A folder without NIfTI files is searched for DICOM: where one folder holds
-    all of it (or a series is named) it is one scan, else every folder with DICOM files is one.
+    go to the same relative paths below `output`, MINC and raw files with the ending .nii.gz. A folder without such files
+    is searched for DICOM: where one folder holds all of it (or a series is named) it is one scan, else every folder with
+    DICOM files is one.
 
     Raises
     ------
@@ -77,11 +79,11 @@ def find_inputs(source: Path, output: Path, *, options: FileOptions | None = Non
         return [(source, _target_of_one(source, output, options))]
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise DataError(f"{output} lies inside {source}: results would be taken for scans; choose a folder outside")
-    if scans := find_nifti_files(source):
-        return [(path, output / path.relative_to(source)) for path in scans]
+    if scans := find_scan_files(source):
+        return [(path, (output / path.relative_to(source)).with_name(_nifti_name(path))) for path in scans]
     folders = find_dicom_folders(source)
     if not folders:
-        raise DataError(f"{source}: no scan in it, neither NIfTI (.nii, .nii.gz, .hdr) nor DICOM")
+        raise DataError(f"{source}: no scan in it, neither NIfTI (.nii, .nii.gz, .hdr), MINC or raw nor DICOM")
     if len(folders) == 1 or options.series_uid:
         return [(source, _target_of_one(source, output, options))]
     ending = "" if options.dicom else ".nii.gz"
@@ -187,4 +189,8 @@ def enhance_file(
 def _target_of_one(source: Path, output: Path, options: FileOptions) -> Path:
     if not output.is_dir() or options.dicom:
         return output
-    return output / (source.name if is_nifti_name(source) else f"{source.stem}.nii.gz")
+    return output / _nifti_name(source)
+
+
+def _nifti_name(source: Path) -> str:
+    return source.name if is_nifti_name(source) else f"{scan_stem(source)}.nii.gz"

@@ -206,7 +206,7 @@ def choose_series(headers: list[Header], series_uid: str | None) -> list[Header]
         return series[chosen[0]]
     if series_uid is None:
         raise VolumeError(
-            f"{len(series)} series inside: {_listed(series)}; choose one by the end of its UID (series_uid)"
+            f"{len(series)} series inside: {_listed(series)}; choose one by the end of its UID (--series, or series_uid)"
         )
     which = f"{len(chosen)} series have UIDs that end" if chosen else "no series has a UID that ends"
     raise VolumeError(f"{which} in {series_uid!r}; inside: {_listed(series)}")

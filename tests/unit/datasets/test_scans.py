@@ -122,6 +122,34 @@ def test_choices_that_cannot_be_made_are_refused(make_files, tmp_path, refusal):
     refusal(lambda: find_scans(table, entities={"ses": "1"}), table, SettingError)
 
 
+def test_brainweb_subjects_are_told_by_their_number_in_any_format(make_files):
+    names = [
+        "subject04_t1w_p4.mnc.gz", "subject05_t1w_p4.rawb.gz", "subject06_t1w.nii.gz", "subject54_t1w_p4.mnc"
+    ]  # fmt: skip
+    tissues = [
+        "subject04_crisp_v.mnc.gz",
+        "subject04_muscles_skin_v.rawb",
+        "subject04_vessels.rawb",
+        "brainweb_s04_crisp.nii.gz",
+    ]
+    folder = make_files(*names, *tissues, "t1_icbm_normal_1mm_pn3_rf20.raws.gz", "readme.html", "._subject04_t1w.mnc")
+    last = {"t1_icbm_normal_1mm_pn3_rf20": "t1_icbm_normal_1mm_pn3_rf20.raws.gz"}
+    assert found(folder) == dict(zip(("04", "05", "06", "54"), names, strict=True)) | last
+
+
+def test_one_brainweb_subject_in_two_formats_is_refused(make_files, refusal):
+    names = ["subject04_t1w_p4.mnc.gz", "subject04_t1w_p4.rawb"]
+    folder = make_files(*names)
+    line = refusal(lambda: find_scans(folder), folder, DataError)
+    assert "subject 04 has more than one scan" in line
+    assert all(name in line for name in names)
+
+
+def test_tissue_maps_alone_are_no_scans(make_files, refusal):
+    folder = make_files("subject04_crisp_v.mnc.gz")
+    assert "no scan in it" in refusal(lambda: find_scans(folder), folder, DataError)
+
+
 @pytest.mark.parametrize(("name", "mark"), [("scans.csv", ","), ("scans.TSV", "\t")])
 def test_a_table_names_scans_relative_to_itself(make_files, tmp_path, name, mark):
     elsewhere = make_files("late.nii", folder="elsewhere") / "late.nii"
