@@ -176,7 +176,7 @@ COHORT_KINDS = (
 def make_cohort(tmp_path):
     """Make a cohort of four small heads in one of the ways that people keep them; gives what `dnsp train` is told."""
 
-    def make(kind):  # noqa: C901, PLR0912
+    def make(kind):
         folder = tmp_path / kind
         folder.mkdir()
         options = []

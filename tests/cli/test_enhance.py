@@ -85,7 +85,7 @@ def test_non_finite_voxels_are_filled_on_request(dnsp, make_head, write_scan, sm
     assert np.isfinite(nib.load(tmp_path / "out.nii").get_fdata()).all()
 
 
-def make_bad(folder, kind, voxels):  # noqa: C901
+def make_bad(folder, kind, voxels):
     """Write a scan that no one can enhance."""
     path = folder / "bad.nii"
     if kind == "not an image":

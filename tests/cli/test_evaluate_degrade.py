@@ -1,12 +1,13 @@
 """`dnsp degrade` and `dnsp evaluate`: low resolution made, and estimates measured."""
 
 import csv
+import json
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from dnsp.degradation import degrade_volume
+from dnsp.degradation import LowField, degrade_volume
 from dnsp.volume import Volume
 
 
@@ -79,3 +80,53 @@ def test_evaluate_names_what_is_wrong(dnsp, cohort, scan):
     assert "window" in complaint(reference, reference, "--window", "square", code=2)
     (cohort / "figures.csv").write_text("mine")
     assert "exists" in complaint(reference, reference, "--csv", cohort / "figures.csv")
+
+
+@pytest.mark.parametrize("kind", ["blur", "kspace"])
+def test_degrade_takes_a_kind_and_says_what_it_did(dnsp, scan, tmp_path, kind):
+    outcome = dnsp("degrade", scan, "-o", tmp_path / "low.nii", "--kind", kind, "--scale", 2)
+    assert outcome.code == 0, outcome.err
+    low, high = nib.load(tmp_path / "low.nii"), nib.load(scan)
+    assert low.shape == (10, 12, 10)
+    corner = (-0.5, -0.5, -0.5, 1)
+    np.testing.assert_allclose(low.affine @ corner, high.affine @ corner, rtol=1e-6)
+    told = json.loads((tmp_path / "low.json").read_text())
+    assert (told["Kind"], told["Scale"]) == (kind, 2)
+    expected = degrade_volume(Volume(high.get_fdata(dtype=np.float32), high.affine), scale=2, kind=kind)
+    np.testing.assert_allclose(low.get_fdata(dtype=np.float32), expected.voxels, rtol=1e-5, atol=1e-3)
+
+
+def test_a_lower_field_prints_f_and_is_darker_and_noisier(dnsp, scan, tmp_path):
+    sequence = ("--tr", 2000, "--te", 30, "--flip", 90)
+    call = ("degrade", scan, "--kind", "low-field", *sequence, "--low-tesla", 1.5)
+    outcome = dnsp(*call, "-o", tmp_path / "low.nii")
+    assert outcome.code == 0, outcome.err
+    settings = LowField(repetition_time_ms=2000, echo_time_ms=30, flip_angle_deg=90)
+    assert f"f = {settings.relaxation_correction:.4f}" in outcome.out
+    low, high = nib.load(tmp_path / "low.nii").get_fdata(), nib.load(scan).get_fdata()
+    assert low.shape == high.shape
+    inside = high > 0
+    assert low[inside].mean() / high[inside].mean() == pytest.approx(settings.signal_gain, rel=0.3)
+    assert (low[~inside] > 0).all()  # Rician noise, where the scan had none
+    assert json.loads((tmp_path / "low.json").read_text())["f"] == settings.relaxation_correction
+    assert dnsp(*call, "-o", tmp_path / "again.nii").code == 0
+    assert (tmp_path / "again.nii").read_bytes() == (tmp_path / "low.nii").read_bytes()
+    assert dnsp(*call, "-o", tmp_path / "other.nii", "--seed", 1).code == 0
+    assert (tmp_path / "other.nii").read_bytes() != (tmp_path / "low.nii").read_bytes()
+    refused = dnsp("degrade", scan, "-o", tmp_path / "no.nii", "--kind", "low-field")
+    assert (refused.code, "give --tr, --te (ms) and --flip" in refused.err) == (2, True)
+
+
+def test_a_folder_is_degraded_scan_by_scan(dnsp, write_scan, tmp_path):
+    cohort = tmp_path / "cohort"
+    (cohort / "deep").mkdir(parents=True)
+    write_scan(cohort / "a.nii.gz")
+    write_scan(cohort / "deep" / "b.nii")
+    (cohort / "c.nii").write_bytes(b"broken")
+    outcome = dnsp("degrade", cohort, "-o", tmp_path / "low")
+    assert outcome.code == 1
+    assert "2 of 3 scans degraded" in outcome.err
+    assert {str(p.relative_to(tmp_path / "low")) for p in (tmp_path / "low").rglob("*.nii*")} == {
+        "a.nii.gz",
+        "deep/b.nii",
+    }

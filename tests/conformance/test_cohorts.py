@@ -43,7 +43,7 @@ def test_pairs_are_slices_on_the_unit_scale_on_one_grid(pairs):
         assert subject.reference.shape == subject.enlarged.shape == (3, 1, 40, 44)
         assert subject.reference.dtype == subject.enlarged.dtype == torch.float32
         assert 0 <= subject.reference.min() < 0.1
-        assert subject.reference.max() == 1
+        assert 0.9 < subject.reference.max() <= 1
         assert torch.isfinite(subject.enlarged).all()
         assert -0.2 < subject.enlarged.min() <= subject.enlarged.max() < 1.2  # bicubic overshoots a little
         assert np.corrcoef(subject.enlarged.flatten(), subject.reference.flatten())[0, 1] > 0.9  # the same anatomy

@@ -195,7 +195,7 @@ def test_missing_scipy_names_the_extra(blocks, monkeypatch):
 
 @pytest.mark.shared_data
 def test_a_real_label_map_has_a_tissue_for_every_label(shared):
-    import nibabel  # noqa: PLC0415
+    import nibabel
 
     image = nibabel.load(shared / "data" / "label_maps" / "head-07_dseg.nii.gz")
     part = np.s_[::3, ::3, ::3]
