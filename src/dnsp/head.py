@@ -49,10 +49,28 @@ def head_mask(voxels: Array, *, axis: int) -> Array:
     parts, count = ndimage.label(bright)
     if count == 0:
         raise VolumeError("every voxel holds the same intensity: there is no head to find")
-    head: Array = parts == 1 + np.argmax(np.bincount(parts[bright])[1:])
-    for section in np.moveaxis(head, axis, 0):
-        section |= ndimage.binary_fill_holes(section)  # noqa: PLW2901  (a view: the head itself is filled)
+    sizes = np.bincount(parts.ravel())
+    head: Array = parts == 1 + np.argmax(sizes[1:])
+    around = ndimage.find_objects(head.view(np.int8))[0]  # holes lie within the box around the head
+    head[around] |= _holes(head[around], axis=axis)
     return head
+
+
+def _holes(head: Array, *, axis: int) -> Array:
+    """Mark what the head encloses within each slice: all that is not connected, in the slice, to its border."""
+    from scipy import ndimage  # noqa: PLC0415
+
+    rim = [(0, 0) if other == axis else (1, 1) for other in range(3)]
+    within_slice = ndimage.generate_binary_structure(3, 1)
+    np.moveaxis(within_slice, axis, 0)[[0, 2]] = False
+    parts, count = ndimage.label(np.pad(~head, rim, constant_values=True), structure=within_slice)
+    outside = np.zeros(count + 1, dtype=bool)
+    outside[0] = True  # the head itself is no hole
+    for other in {0, 1, 2} - {axis}:
+        for border in (0, -1):
+            outside[np.take(parts, border, axis=other)] = True
+    holes: Array = ~outside[parts]
+    return holes[tuple(slice(first, -last if last else None) for first, last in rim)]
 
 
 def head_slices(head: Array, *, axis: int, min_area: float = 0.1) -> list[int]:
