@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dnsp import __version__
-from dnsp.cli import balance, degrade, demo, enhance, evaluate, patches, train
+from dnsp.cli import balance, degrade, demo, enhance, evaluate, patches, register, train
 from dnsp.errors import DnspError, ModelError, SettingError
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.command("enhance")(enhance.enhance)
 app.command("evaluate")(evaluate.evaluate)
 app.command("degrade")(degrade.degrade)
+app.command("register")(register.register)
 app.command("patches")(patches.patches)
 app.command("train")(train.train)
 app.command("balance")(balance.balance)

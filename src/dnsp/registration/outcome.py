@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -160,15 +161,29 @@ class RegistrationFailedError(DataError):
         self.registration = registration
 
 
-def write_registration(registration: Registration, path: Path, *, overwrite: bool = False) -> None:
-    """Write a registration as JSON: the transform with its convention, and every figure.
+def write_registration(
+    registration: Registration, path: Path, *, made_from: Mapping[str, str | int], overwrite: bool = False
+) -> None:
+    """Write a registration as JSON: what it was made from, the transform with its convention, and every figure.
+
+    Parameters
+    ----------
+    registration : Registration
+        What `register_rigid` found.
+    path : Path
+        The file.
+    made_from : mapping of str to str or int
+        The scans and the seed, as the caller names them.
+    overwrite : bool
+        Whether a file that is there already may be replaced.
 
     Raises
     ------
     DataError
         If the file exists or cannot be written.
     """
-    facts: dict[str, Any] = {
+    facts: dict[str, Any] = dict(made_from)
+    facts |= {
         name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(registration).items()
     }
     facts["convention"] = "fixed world to moving world, RAS+ mm"

@@ -21,7 +21,6 @@ _MARGIN_MM = 10.0  # of background around the fixed head
 _FEWEST_VOXELS = 4  # along an axis, below which there is nothing to interpolate or shrink
 _START_TURN_RAD = np.deg2rad(25.0)
 _STARTS_FOLLOWED = 3
-_FEWEST_SAMPLES = 20_000
 _MOST_STEPS = 200
 _RELAXATION = 0.8  # of the step at each change of direction; with ITK's 0.5 it stops half-way along a narrow ridge
 _SMALLEST_STEP_MM = 0.001
@@ -67,8 +66,8 @@ def register_rigid(
     fixed: Volume,
     *,
     seed: int = 0,
-    sampling: float = 0.2,
-    levels_mm: tuple[float, ...] = (8.0, 4.0, 2.0),
+    samples: int = 100_000,
+    levels_mm: tuple[float, ...] = (8.0, 4.0, 2.0, 1.0),
     limits: RegistrationLimits | None = None,
 ) -> Registration:
     """Find the rotation and shift that lay one scan of a head onto another scan of it.
@@ -86,12 +85,11 @@ def register_rigid(
         The high-quality scan: 3-D.
     seed : int
         What the voxels are drawn with; from 0 to 2**32 - 2.
-    sampling : float
-        The part (above 0, at most 1) of the voxels in the box around the fixed head that each step looks at; 20,000
-        voxels at least, or all.
+    samples : int
+        How many voxels of the box around the fixed head each step looks at; all where there are fewer.
     levels_mm : tuple of floats
         The voxel size of each level, coarse to fine: the means of blocks of voxels whose sides come nearest to it.
-        An axis with larger voxels stays as it is.
+        An axis with larger voxels stays as it is. The finest level matters where a bias field pulls at the result.
     limits : RegistrationLimits, optional
         What the result must keep to; the default values if not given.
 
@@ -111,10 +109,10 @@ def register_rigid(
     MissingExtraError
         If SimpleITK is not installed.
     """
-    if not 0 <= seed < 2**32 - 1 or not 0 < sampling <= 1 or not levels_mm or min(levels_mm) <= 0:
+    if not 0 <= seed < 2**32 - 1 or samples < 1 or not levels_mm or min(levels_mm) <= 0:
         raise SettingError(
-            "a registration needs a seed from 0 to 2**32 - 2, a sampling above 0 and at most 1 and levels above 0 mm, not "
-            f"{seed}, {sampling} and {levels_mm}"
+            "a registration needs a seed from 0 to 2**32 - 2, samples of 1 voxel or more and levels above 0 mm, not "
+            f"{seed}, {samples} and {levels_mm}"
         )
     moving, moving_head = _prepare(moving, "moving")
     fixed, fixed_head = _prepare(fixed, "fixed")
@@ -125,7 +123,7 @@ def register_rigid(
         if level == 0:
             starts.sort(key=lambda start: _information(pair, start), reverse=True)
         followed = [
-            _climb(pair, start, seed=seed, sampling=sampling, step_mm=size_mm / 4, radius_mm=fixed_head.radius_mm)
+            _climb(pair, start, seed=seed, samples=samples, step_mm=size_mm / 4, radius_mm=fixed_head.radius_mm)
             for start in starts[:_STARTS_FOLLOWED]
         ]
         best = max(followed, key=lambda descent: descent.information)
@@ -205,11 +203,11 @@ def _information(pair: _Pair, transform: Any) -> float:
         return 0.0
 
 
-def _climb(pair: _Pair, start: Any, *, seed: int, sampling: float, step_mm: float, radius_mm: float) -> _Descent:
+def _climb(pair: _Pair, start: Any, *, seed: int, samples: int, step_mm: float, radius_mm: float) -> _Descent:
     """Follow the gradient from a transform at one level."""
     transform = import_simple_itk().Euler3DTransform(start)
     method = _matcher(transform)
-    share = max(sampling, _FEWEST_SAMPLES / pair.fixed.GetNumberOfPixels())
+    share = samples / pair.fixed.GetNumberOfPixels()
     if share < 1:
         method.SetMetricSamplingStrategy(method.REGULAR)  # every n-th voxel, jittered within it
         method.SetMetricSamplingPercentage(share, seed + 1)  # SimpleITK takes 0 for the time of day

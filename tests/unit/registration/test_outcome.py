@@ -69,13 +69,14 @@ def test_a_failure_says_what_to_do_and_carries_what_was_found(make_registration)
 def test_everything_is_kept_with_its_convention(make_registration, make_transform, tmp_path):
     found = make_registration(transform=make_transform((1, 2, 3), (4, 5, 6)))
     path = tmp_path / "registration.json"
-    write_registration(found, path)
+    write_registration(found, path, made_from={"low": "a.nii", "seed": 3})
     facts = json.loads(path.read_text())
     np.testing.assert_array_equal(facts["transform"], found.transform)
+    assert (facts["low"], facts["seed"]) == ("a.nii", 3)
     assert facts["convention"] == "fixed world to moving world, RAS+ mm"
     assert facts["mutual_information"] == 0.8
     assert facts["sharpness"] == found.sharpness
     assert facts["shift_mm"] == found.shift_mm
     assert facts["converged"] is True
     with pytest.raises(DataError, match="exists already"):
-        write_registration(found, path)
+        write_registration(found, path, made_from={})
