@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,7 +91,8 @@ def register_rigid(
         How many voxels of the box around the fixed head each step looks at; all where there are fewer.
     levels_mm : tuple of floats
         The voxel size of each level, coarse to fine: the means of blocks of voxels whose sides come nearest to it.
-        An axis with larger voxels stays as it is. The finest level matters where a bias field pulls at the result.
+        An axis with larger voxels stays as it is, and a level that changes nothing is skipped. The finest one matters
+        where a bias field pulls at the result.
     limits : RegistrationLimits, optional
         What the result must keep to; the default values if not given.
 
@@ -118,10 +121,9 @@ def register_rigid(
     fixed, fixed_head = _prepare(fixed, "fixed")
     images = _Pair(to_image(moving), _crop(to_image(fixed), fixed_head))
     starts = _starts(moving_head, fixed_head)
-    for level, size_mm in enumerate(levels_mm):
-        pair = _coarsen(images, size_mm)
-        if level == 0:
-            starts.sort(key=lambda start: _information(pair, start), reverse=True)
+    for size_mm, pair in _pyramid(images, levels_mm):
+        if len(starts) > 1:
+            starts.sort(key=partial(_information, pair), reverse=True)
         followed = [
             _climb(pair, start, seed=seed, samples=samples, step_mm=size_mm / 4, radius_mm=fixed_head.radius_mm)
             for start in starts[:_STARTS_FOLLOWED]
@@ -169,6 +171,16 @@ def _coarsen(images: _Pair, size_mm: float) -> _Pair:
         return import_simple_itk().BinShrink(image, factors)
 
     return _Pair(shrink(images.moving), shrink(images.fixed))
+
+
+def _pyramid(images: _Pair, levels_mm: tuple[float, ...]) -> Iterator[tuple[float, _Pair]]:
+    """Give the scans at each level that differs from the one before it."""
+    sizes = None
+    for size_mm in levels_mm:
+        pair = _coarsen(images, size_mm)
+        before, sizes = sizes, (pair.moving.GetSize(), pair.fixed.GetSize())
+        if sizes != before:
+            yield size_mm, pair
 
 
 def _starts(moving: _Head, fixed: _Head) -> list[Any]:
