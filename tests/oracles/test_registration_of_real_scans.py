@@ -90,15 +90,15 @@ def test_the_brain_s_edge_comes_within_half_a_voxel(read_brain, subject, degrees
     error_mm = np.linalg.norm(points @ off[:3, :3].T + off[:3, 3], axis=1)
     assert len(points) > 1000
     assert error_mm.max() < min(fixed.spacing_mm) / 2  # of the high-quality scan, in its plane: 0.43 mm
-    assert found.sharpness > 0.2
+    assert found.sharpness > 0.15
     before, after = (resample_to(moving, registration, fixed).voxels[inside] for registration in (None, found))
     match_before, match_after = (abs(np.corrcoef(fixed.voxels[inside], voxels)[0, 1]) for voxels in (before, after))
     assert match_after > match_before + 0.2
 
 
 def test_the_brain_of_someone_else_is_refused(read_brain):
-    fixed, other = read_brain("01"), read_brain("02")
+    fixed, other = read_brain("04"), read_brain("07")  # of those tried, the most alike
     about = edge_mm(other, brain(other)).mean(axis=0)
-    moving = moved(other, rigid((4, -3, 5), (5, -4, 3), about), about, spacing_mm=(1.6, 1.6, 1.6), contrast="inverted")
+    moving = moved(other, rigid((4, -3, 5), (5, -4, 3), about), about, spacing_mm=(1.2, 1.2, 2.0), contrast="inverted")
     with pytest.raises(RegistrationFailedError, match="are they of one subject"):
         register_rigid(moving, fixed)

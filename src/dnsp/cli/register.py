@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dnsp.atomic import replace_file
+from dnsp.atomic import replace_file, require_writable
 from dnsp.errors import DataError, MissingExtraError, SettingError, VolumeError
 from dnsp.volume import Volume
 
@@ -109,6 +109,7 @@ def register_pairs(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: cannot be made ({error.strerror or error}); name another folder") from error
+    require_writable(folder / _PAIRS, overwrite=True, error=DataError)
     outputs = [_Outputs.name(pair.subject_id, folder) for pair in pairs]
     _require_untouched(pairs, outputs)
     origins = [_made_from(pair, folder, seed) for pair in pairs]

@@ -27,7 +27,7 @@ _MOST_STEPS = 200
 _RELAXATION = 0.8  # of the step at each change of direction; with ITK's 0.5 it stops half-way along a narrow ridge
 _SMALLEST_STEP_MM = 0.001
 _QUALITY_MM = 4.0  # the resolution at which results are judged, whatever the levels
-_NEARBY_MM = 5.0
+_NEARBY_MM = 3.0  # at 5 mm, two brains of different people come closer to two scans of one
 _HEAD_POINTS = 100_000  # at most, that stand for a head
 
 
