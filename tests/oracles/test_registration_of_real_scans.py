@@ -15,7 +15,7 @@ from dnsp.volume import Volume, robust_scaling
 pytestmark = pytest.mark.shared_data
 
 FIELD_OF_VIEW_MM = (168, 204, 160)
-NOISE, BIAS = 0.04, 0.2  # of the brightest tissue; the field runs over about +-30 %
+NOISE, BIAS = 0.04, 0.2  # of the brightest tissue; the field runs from -20 % to +40 %
 
 
 @pytest.fixture(scope="module")
