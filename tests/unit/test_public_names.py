@@ -32,6 +32,6 @@ def test_priors_import_no_more_than_torch():
     assert not [name for name in extra if not name.startswith(("dnsp", "torch"))]
 
 
-@pytest.mark.parametrize("room", ["io", "metrics", "reports"])
+@pytest.mark.parametrize("room", ["io", "metrics", "registration", "reports"])
 def test_rooms_that_work_without_torch(room):
     assert "torch" not in modules_after(f"import dnsp.{room}")

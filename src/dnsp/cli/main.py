@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dnsp import __version__
-from dnsp.cli import balance, brainweb, degrade, demo, enhance, evaluate, patches, simulate, train
+from dnsp.cli import balance, brainweb, degrade, demo, enhance, evaluate, patches, register, simulate, train
 from dnsp.errors import DnspError, ModelError, SettingError
 
 __all__ = ["app", "main"]
@@ -31,6 +31,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("degrade")(degrade.degrade)
 app.command("brainweb")(brainweb.brainweb)
 app.command("simulate")(simulate.simulate)
+app.command("register")(register.register)
 app.command("patches")(patches.patches)
 app.command("train")(train.train)
 app.command("balance")(balance.balance)

@@ -92,7 +92,7 @@ def train(
     if paired and not registered:
         from dnsp.cli.register import register_pairs  # noqa: PLC0415
 
-        scans = register_pairs(scans, output / "registered", console=Console(stderr=True))  # type: ignore[arg-type]  # paired
+        scans = register_pairs(scans, output / "registered", console=Console(stderr=True))
     training, held_out, tested = split_cohort(
         scans, split_file=split, test=test, validation=config.validation_subjects, seed=config.seed
     )
