@@ -75,13 +75,13 @@ def train(
         low_session=low_session,
         high_session=high_session,
     )
-    paired = isinstance(scans[0], PairedScan)
-    if paired and (kind or scale):
+    pairs = [scan for scan in scans if isinstance(scan, PairedScan)]
+    if pairs and (kind or scale):
         raise SettingError("pairs have their own low-quality scans: --kind and --scale do not go with them")
     config = replace(
         config,
         network=network or config.network,
-        pairs=_pair_settings(config.pairs, kind="paired" if paired else kind, scale=scale),
+        pairs=_pair_settings(config.pairs, kind="paired" if pairs else kind, scale=scale),
         patches=replace(config.patches, per_slice=per_slice or config.patches.per_slice),
         objective=replace(config.objective, preset=prior or config.objective.preset),  # type: ignore[arg-type]  # checked when made
         optimiser=replace(config.optimiser, epochs=epochs or config.optimiser.epochs),
@@ -89,10 +89,10 @@ def train(
         validation_subjects=config.validation_subjects if validation is None else validation,
         seed=config.seed if seed is None else seed,
     )
-    if paired and not registered:
+    if pairs and not registered:
         from dnsp.cli.register import register_pairs  # noqa: PLC0415
 
-        scans = register_pairs(scans, output / "registered", console=Console(stderr=True))
+        scans = [*register_pairs(pairs, output / "registered", console=Console(stderr=True))]
     training, held_out, tested = split_cohort(
         scans, split_file=split, test=test, validation=config.validation_subjects, seed=config.seed
     )
