@@ -13,7 +13,16 @@ import numpy.typing as npt
 
 from dnsp.errors import SettingError, VolumeError
 
-__all__ = ["IntensityScaling", "Plane", "Volume", "map_slices", "plane_axis", "rescaled_affine", "robust_scaling"]
+__all__ = [
+    "IntensityScaling",
+    "Plane",
+    "Volume",
+    "map_slices",
+    "map_stacks",
+    "plane_axis",
+    "rescaled_affine",
+    "robust_scaling",
+]
 
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 Array: TypeAlias = npt.NDArray[Any]
@@ -217,20 +226,57 @@ def map_slices(
     Volume
         float32. The outer corner of the first voxel stays in place, so every world position keeps its anatomy.
     """
-    axis = plane_axis(volume.affine, plane)
-    source = volume.slices(axis)
-    i, j, k = (1.0 if other == axis else up / down for other in range(3))
-    shape = [n if other == axis else ceil(n * up / down) for other, n in enumerate(volume.spatial_shape)]
-    changed = volume.with_voxels(
-        np.empty((*shape, *volume.voxels.shape[3:]), dtype=np.float32), rescaled_affine(volume.affine, (i, j, k))
-    )
-    target = changed.slices(axis)
+    source, changed, target = _rescaled(volume, plane, up=up, down=down)
     total = source.shape[0] * source.shape[1]
     for done, (frame, index) in enumerate(np.ndindex(source.shape[:2]), start=1):
         target[frame, index] = change(np.ascontiguousarray(source[frame, index], dtype=np.float32))
         if on_slice is not None:
             on_slice(done, total)
     return changed
+
+
+def map_stacks(
+    volume: Volume,
+    change: Callable[[Array], Array],
+    *,
+    plane: Plane,
+    size: int,
+    margin: int,
+    up: int = 1,
+    on_slice: Callable[[int, int], None] | None = None,
+) -> Volume:
+    """Put stacks of neighbouring slices through a change, as `map_slices` does with slices.
+
+    Parameters
+    ----------
+    volume, plane, up, on_slice
+        As of `map_slices`.
+    change : callable
+        Takes a stack (D, H, W) in float32 and gives one of (D, H up, W up).
+    size, margin : int
+        Slices whose results are kept at a time, and those beside them, on either side, that the change is given as well.
+    """
+    source, changed, target = _rescaled(volume, plane, up=up, down=1)
+    frames, count = source.shape[:2]
+    for frame in range(frames):
+        for first in range(0, count, size):
+            last, outer = min(first + size, count), max(first - margin, 0)
+            stack = np.ascontiguousarray(source[frame, outer : last + margin], dtype=np.float32)
+            target[frame, first:last] = change(stack)[first - outer : last - outer]
+            if on_slice is not None:
+                on_slice(frame * count + last, frames * count)
+    return changed
+
+
+def _rescaled(volume: Volume, plane: Plane, *, up: int, down: int) -> tuple[Array, Volume, Array]:
+    """Give the slices of a scan, an empty scan on the rescaled grid, and its slices."""
+    axis = plane_axis(volume.affine, plane)
+    i, j, k = (1.0 if other == axis else up / down for other in range(3))
+    shape = [n if other == axis else ceil(n * up / down) for other, n in enumerate(volume.spatial_shape)]
+    changed = volume.with_voxels(
+        np.empty((*shape, *volume.voxels.shape[3:]), dtype=np.float32), rescaled_affine(volume.affine, (i, j, k))
+    )
+    return volume.slices(axis), changed, changed.slices(axis)
 
 
 def _require_affine(affine: Array) -> None:

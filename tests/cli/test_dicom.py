@@ -16,7 +16,7 @@ def read_itk(folder):
 
 
 def test_a_series_is_enhanced_to_nifti_in_its_place(dnsp, dicom_head, tmp_path):
-    outcome = dnsp("enhance", dicom_head, "-o", tmp_path / "out.nii.gz", "--model", "bicubic")
+    outcome = dnsp("enhance", dicom_head, "-o", tmp_path / "out.nii.gz", "--method", "bicubic")
     assert outcome.code == 0, outcome.err
     source, made = read_dicom(dicom_head), nib.load(tmp_path / "out.nii.gz")
     assert made.shape == (80, 88, 12)
@@ -26,7 +26,7 @@ def test_a_series_is_enhanced_to_nifti_in_its_place(dnsp, dicom_head, tmp_path):
 
 def test_a_derived_series_stands_where_the_source_stands(dnsp, dicom_head, tmp_path):
     before = {file: file.read_bytes() for file in dicom_head.iterdir()}
-    outcome = dnsp("enhance", dicom_head, "-o", tmp_path / "derived", "--model", "bicubic", "--dicom")
+    outcome = dnsp("enhance", dicom_head, "-o", tmp_path / "derived", "--method", "bicubic", "--dicom")
     assert outcome.code == 0, outcome.err
     source, made = read_itk(dicom_head), read_itk(tmp_path / "derived")
     assert made.GetSize() == (80, 88, 12)
@@ -43,7 +43,7 @@ def test_a_derived_series_stands_where_the_source_stands(dnsp, dicom_head, tmp_p
     assert (first.StudyInstanceUID, first.PatientName) == (old.StudyInstanceUID, old.PatientName)
     assert "Super-resolved x2" in first.SeriesDescription
     assert {file: file.read_bytes() for file in dicom_head.iterdir()} == before
-    again = dnsp("enhance", dicom_head, "-o", tmp_path / "derived", "--model", "bicubic", "--dicom")
+    again = dnsp("enhance", dicom_head, "-o", tmp_path / "derived", "--method", "bicubic", "--dicom")
     assert again.code == 1
 
 
@@ -52,21 +52,21 @@ def test_a_zip_and_a_cohort_of_series(dnsp, dicom_head, tmp_path):
     with zipfile.ZipFile(archive, "w") as packed:
         for file in dicom_head.iterdir():
             packed.write(file, f"study/{file.name}")
-    assert dnsp("enhance", archive, "-o", tmp_path / "zip.nii", "--model", "bicubic").code == 0
+    assert dnsp("enhance", archive, "-o", tmp_path / "zip.nii", "--method", "bicubic").code == 0
     assert nib.load(tmp_path / "zip.nii").shape == (80, 88, 12)
     for subject in ("one", "two"):
         shutil.copytree(dicom_head, tmp_path / "cohort" / subject / "T1")
-    assert dnsp("enhance", tmp_path / "cohort", "-o", tmp_path / "out", "--model", "bicubic").code == 0
+    assert dnsp("enhance", tmp_path / "cohort", "-o", tmp_path / "out", "--method", "bicubic").code == 0
     assert sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.nii.gz")) == [
         "one/T1.nii.gz",
         "two/T1.nii.gz",
     ]
-    assert dnsp("enhance", tmp_path / "cohort", "-o", tmp_path / "dcm", "--model", "bicubic", "--dicom").code == 0
+    assert dnsp("enhance", tmp_path / "cohort", "-o", tmp_path / "dcm", "--method", "bicubic", "--dicom").code == 0
     assert len(list((tmp_path / "dcm" / "two" / "T1").glob("*.dcm"))) == 12
 
 
 def test_what_cannot_be_is_said_in_one_line(dnsp, dicom_head, scan, tmp_path):
-    outcome = dnsp("enhance", scan, "-o", tmp_path / "out", "--model", "bicubic", "--dicom")
+    outcome = dnsp("enhance", scan, "-o", tmp_path / "out", "--method", "bicubic", "--dicom")
     assert outcome.code == 1
     assert "a DICOM series can only be derived from a DICOM series" in outcome.err
     other = tmp_path / "both"
@@ -76,12 +76,12 @@ def test_what_cannot_be_is_said_in_one_line(dnsp, dicom_head, scan, tmp_path):
         dataset.SeriesInstanceUID = "1.2.840.99"
         dataset.SOPInstanceUID = f"1.2.840.99.{dataset.InstanceNumber}"
         dataset.save_as(other / f"second-{file.name}")
-    outcome = dnsp("enhance", other, "-o", tmp_path / "out.nii", "--model", "bicubic")
+    outcome = dnsp("enhance", other, "-o", tmp_path / "out.nii", "--method", "bicubic")
     assert outcome.code == 1
     assert "2 series inside" in outcome.err
     assert "2.840.99 (T1 MPRAGE, 12 slices)" in outcome.err
-    chosen = dnsp("enhance", other, "-o", tmp_path / "out.nii", "--model", "bicubic", "--series", "840.99")
+    chosen = dnsp("enhance", other, "-o", tmp_path / "out.nii", "--method", "bicubic", "--series", "840.99")
     assert chosen.code == 0, chosen.err
     (dicom_head / "IM33.dcm").unlink()  # the seventh slice of twelve
-    outcome = dnsp("enhance", dicom_head, "-o", tmp_path / "gap.nii", "--model", "bicubic")
+    outcome = dnsp("enhance", dicom_head, "-o", tmp_path / "gap.nii", "--method", "bicubic")
     assert (outcome.code, (tmp_path / "gap.nii").exists()) == (1, False)

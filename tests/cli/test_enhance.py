@@ -48,7 +48,7 @@ def test_the_models_that_come_along_work_for_every_scale(dnsp, scan, tmp_path, s
 
 
 def test_bicubic_needs_no_model(dnsp, scan, tmp_path):
-    assert dnsp("enhance", scan, "-o", tmp_path / "out.nii", "--model", "bicubic", "--scale", 3).code == 0
+    assert dnsp("enhance", scan, "-o", tmp_path / "out.nii", "--method", "bicubic", "--scale", 3).code == 0
     assert nib.load(tmp_path / "out.nii").shape == (60, 72, 10)
 
 
@@ -205,8 +205,8 @@ def test_unreadable_and_unwritable_paths(dnsp, write_scan, unprivileged):
         secret = write_scan(folder / "secret.nii")
         secret.chmod(0)
         with unprivileged():
-            unreadable = dnsp("enhance", secret, "-o", folder / "out.nii", "--model", "bicubic")
-            unwritable = dnsp("enhance", scan, "-o", locked / "out.nii", "--model", "bicubic")
+            unreadable = dnsp("enhance", secret, "-o", folder / "out.nii", "--method", "bicubic")
+            unwritable = dnsp("enhance", scan, "-o", locked / "out.nii", "--method", "bicubic")
         assert (unreadable.code, unwritable.code) == (1, 1)
         assert "secret.nii" in unreadable.err
         assert "locked" in unwritable.err

@@ -50,7 +50,7 @@ def balance(
         shuffled_batches(patches, batch_size=config.optimiser.batch_size, seed=config.seed, epoch=0), start=1
     ):
         with torch.inference_mode():
-            estimate = network(batch.enlarged) if network else (batch.enlarged + batch.reference) / 2
+            estimate = network(batch.enlarged) if network else (batch.enlarged[:, :1] + batch.reference) / 2
         norms = {term: norm for o in objectives for term, norm in gradient_norms(o, estimate, batch.reference).items()}
         sums = {term: sums.get(term, 0.0) + norm for term, norm in norms.items()}
         if used == batches:

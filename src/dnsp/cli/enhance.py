@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from dnsp.cli.methods import MethodName, choose_method
 from dnsp.errors import DnspError, SettingError
 from dnsp.volume import Plane
 
@@ -37,9 +38,16 @@ def enhance(
             help="Enlarge by 2, 3 or 4 along both axes of the plane; by default what the model file does, or 2."
         ),
     ] = None,
+    method: Annotated[
+        MethodName, typer.Option(help="network; bicubic alone; lrtv; or srsw, which needs a --database.")
+    ] = "network",
     model: Annotated[
-        str, typer.Option(help="A model that comes with dnsp, a .safetensors file that dnsp train wrote, or bicubic.")
+        str, typer.Option(help="A model that comes with dnsp, or a .safetensors file that dnsp train wrote.")
     ] = DEFAULT_MODEL,
+    database: Annotated[Path | None, typer.Option(help="The patches that dnsp database drew, for srsw.")] = None,
+    network: Annotated[
+        str, typer.Option(help="package.module:Class, where the model is of a network of your own: it is imported.")
+    ] = "",
     plane: Annotated[Plane, typer.Option(help="The plane of the slices, found by the scan's affine.")] = "axial",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     precision: Annotated[
@@ -64,38 +72,22 @@ def enhance(
     """
     if scale not in (None, 1, 2, 3, 4):
         raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale}")
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise SettingError(f"--precision must be auto, float32 or bfloat16, not {precision}")
 
     import torch  # noqa: PLC0415
 
-    from dnsp.enhancement import (  # noqa: PLC0415
-        FileOptions,
-        Method,
-        NetworkMethod,
-        choose_device,
-        choose_precision,
-        enhance_file,
-        enlarge_bicubic,
-        find_inputs,
-    )
-    from dnsp.networks import find_model, load_model  # noqa: PLC0415
+    from dnsp.enhancement import FileOptions, enhance_file, find_inputs  # noqa: PLC0415
 
     if threads:
         torch.set_num_threads(threads)
-    method: Method = enlarge_bicubic
-    description: dict[str, object] = {"Model": model}
-    if model != "bicubic":
-        network, card = load_model(find_model(model, scale=scale or 2))
-        if scale not in (None, card.scale):
-            raise SettingError(f"{model} was trained for scale {card.scale}, not {scale}")
-        scale = card.scale
-        chosen = choose_device(device)
-        dtype = choose_precision(precision, chosen)  # type: ignore[arg-type]
-        method = NetworkMethod(network, card, device=chosen, dtype=dtype)
-        description |= {"Precision": str(dtype).removeprefix("torch."), "TrainedOn": card.data.get("name", "")}
-
-    scale = scale or 2
+    chosen = choose_method(
+        method,
+        scale=scale,
+        model=model,
+        trusted_class=network,
+        database=database,
+        device=device,
+        precision=precision,
+    )
     options = FileOptions(dicom=dicom, series_uid=series, fill_non_finite=fill_non_finite, overwrite=overwrite)
     inputs = find_inputs(source, output, options=options)
     errors = Console(stderr=True)
@@ -116,11 +108,11 @@ def enhance(
                 enhance_file(
                     scan,
                     target,
-                    method,
-                    scale=scale,
+                    chosen.method,
+                    scale=chosen.scale,
                     plane=plane,
                     options=options,
-                    description=description,
+                    description=chosen.facts,
                     on_slice=partial(_show_slices, progress, task),
                 )
             except DnspError as error:

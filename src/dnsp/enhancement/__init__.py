@@ -2,7 +2,7 @@
 
 from dnsp.enhancement.device import Precision, choose_device, choose_precision
 from dnsp.enhancement.files import Changed, FileOptions, change_file, enhance_file, find_inputs
-from dnsp.enhancement.methods import Method, NetworkMethod, enlarge_bicubic
+from dnsp.enhancement.methods import Method, NetworkMethod, NetworkStackMethod, StackMethod, enlarge_bicubic
 from dnsp.enhancement.volumes import enhance_volume
 
 __all__ = [
@@ -10,7 +10,9 @@ __all__ = [
     "FileOptions",
     "Method",
     "NetworkMethod",
+    "NetworkStackMethod",
     "Precision",
+    "StackMethod",
     "change_file",
     "choose_device",
     "choose_precision",

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from dnsp import __version__
 from dnsp.atomic import replace_file
-from dnsp.enhancement.methods import Method
+from dnsp.enhancement.methods import Method, StackMethod
 from dnsp.enhancement.volumes import enhance_volume
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import (
@@ -147,7 +147,7 @@ def change_file(
 def enhance_file(
     source: Path,
     output: Path,
-    method: Method,
+    method: Method | StackMethod,
     *,
     scale: int,
     plane: Plane = "axial",

@@ -1,17 +1,18 @@
-"""Methods: a low-resolution image and a scale in, a high-resolution image out."""
+"""Methods: a low-resolution image, or stack of images, and a scale in, the high-resolution one out."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from dnsp.errors import ModelError
 from dnsp.interpolation import bicubic_enlarge
-from dnsp.networks import ModelCard
+from dnsp.networks import ModelCard, dimensions_of, needs_tissue_labels
+from dnsp.segmentation import label_channel
 
-__all__ = ["Method", "NetworkMethod", "enlarge_bicubic"]
+__all__ = ["Method", "NetworkMethod", "NetworkStackMethod", "StackMethod", "enlarge_bicubic"]
 
 
 class Method(Protocol):
@@ -19,6 +20,19 @@ class Method(Protocol):
 
     def __call__(self, low_res: Tensor, *, scale: int) -> Tensor:
         """Turn a low-resolution slice (1, 1, H, W) on the unit scale into a high-resolution one (1, 1, s H, s W)."""
+
+
+@runtime_checkable
+class StackMethod(Protocol):
+    """A method that looks at neighbouring slices: the same call for stacks (1, 1, D, H, W)."""
+
+    stack_size: int
+    """Slices to be enhanced at a time."""
+    stack_margin: int
+    """Slices on either side that it looks at beside them."""
+
+    def __call__(self, low_res: Tensor, *, scale: int) -> Tensor:
+        """Turn a stack (1, 1, D, H, W) on the unit scale into one of (1, 1, D, s H, s W)."""
 
 
 def enlarge_bicubic(low_res: Tensor, *, scale: int) -> Tensor:
@@ -36,15 +50,15 @@ class NetworkMethod:
     Parameters
     ----------
     network : nn.Module
-        Takes and returns (B, 1, H, W).
+        Takes and returns (B, 1, H, W); with tissue labels it takes a second channel, which is made here.
     card : ModelCard
         The network's card: its scale and receptive radius.
     device : torch.device
-        Where it runs.
+        Where the network runs.
     dtype : torch.dtype
-        The convolutions' arithmetic: float32 or bfloat16.
+        Arithmetic of the convolutions: torch.float32 or torch.bfloat16.
     tile_size : int
-        Side of the largest piece done at once, in high-resolution pixels; bounds the memory.
+        Largest side, in pixels, of the part of a slice that is done at once.
     """
 
     def __init__(
@@ -57,7 +71,9 @@ class NetworkMethod:
         tile_size: int = 512,
     ) -> None:
         self.card = card
-        self._network = network.eval().to(device=device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network.eval().to(device=device)
+        if dimensions_of(card.network) == 2:  # noqa: PLR2004
+            self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._device = device
         self._dtype = dtype
         self._tile_size = tile_size
@@ -69,18 +85,18 @@ class NetworkMethod:
             raise ModelError(f"the model was trained for scale {self.card.scale}, not {scale}")
         enlarged = bicubic_enlarge(low_res.to(self._device), scale=scale)
         enhanced = enlarged.clone()
+        if needs_tissue_labels(self.card.network):
+            enlarged = torch.cat([enlarged, label_channel(enlarged)], dim=1)
         radius = self.card.network.receptive_radius
-        box = _signal_box(enlarged[0, 0], margin=radius)
+        box = _signal_box(enhanced, margin=radius)
         height, width = enlarged.shape[-2:]
         for top in range(box[0], box[1], self._tile_size):
             for left in range(box[2], box[3], self._tile_size):
                 bottom, right = min(top + self._tile_size, box[1]), min(left + self._tile_size, box[3])
                 outer_top, outer_left = max(top - radius, 0), max(left - radius, 0)
-                outer = enlarged[
-                    :, :, outer_top : min(bottom + radius, height), outer_left : min(right + radius, width)
-                ]
-                inner = self._run(outer)[:, :, top - outer_top :, left - outer_left :]
-                enhanced[:, :, top:bottom, left:right] = inner[:, :, : bottom - top, : right - left]
+                outer = enlarged[..., outer_top : min(bottom + radius, height), outer_left : min(right + radius, width)]
+                inner = self._run(outer)[..., top - outer_top :, left - outer_left :]
+                enhanced[..., top:bottom, left:right] = inner[..., : bottom - top, : right - left]
         return enhanced.cpu()
 
     def _run(self, enlarged: Tensor) -> Tensor:
@@ -89,13 +105,39 @@ class NetworkMethod:
         return sharpened.float()
 
 
-def _signal_box(image: Tensor, *, margin: int) -> tuple[int, int, int, int]:
+class NetworkStackMethod(NetworkMethod):
+    """A trained network in three dimensions, on stacks of neighbouring slices; otherwise as `NetworkMethod`.
+
+    Parameters
+    ----------
+    network, card, device, dtype, tile_size
+        As of `NetworkMethod`; the network takes and returns (B, 1, D, H, W).
+    stack_size : int
+        Slices to be enhanced at a time.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        card: ModelCard,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        tile_size: int = 128,
+        stack_size: int = 12,
+    ) -> None:
+        super().__init__(network, card, device=device, dtype=dtype, tile_size=tile_size)
+        self.stack_size = stack_size
+        self.stack_margin = card.network.receptive_radius
+
+
+def _signal_box(images: Tensor, *, margin: int) -> tuple[int, int, int, int]:
     """Bound (top, bottom, left, right) everything that differs from the first pixel, widened by a margin; empty if flat."""
-    differs = image != image[0, 0]
+    height, width = images.shape[-2:]
+    differs = (images != images.flatten()[0]).reshape(-1, height, width).any(0)
     rows, columns = torch.nonzero(differs.any(1)).flatten().tolist(), torch.nonzero(differs.any(0)).flatten().tolist()
     if not rows:
         return 0, 0, 0, 0
-    height, width = image.shape
     return (
         max(rows[0] - margin, 0),
         min(rows[-1] + 1 + margin, height),

@@ -7,16 +7,16 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from dnsp.enhancement.methods import Method
+from dnsp.enhancement.methods import Method, StackMethod
 from dnsp.errors import SettingError
-from dnsp.volume import Array, IntensityScaling, Plane, Volume, map_slices, robust_scaling
+from dnsp.volume import Array, IntensityScaling, Plane, Volume, map_slices, map_stacks, robust_scaling
 
 __all__ = ["enhance_volume"]
 
 
 def enhance_volume(
     volume: Volume,
-    method: Method,
+    method: Method | StackMethod,
     *,
     scale: int,
     plane: Plane = "axial",
@@ -25,15 +25,16 @@ def enhance_volume(
 ) -> Volume:
     """Enhance every slice of a plane, in every frame.
 
-    Each slice is taken to the unit scale, enhanced and taken back, one at a time. The result is never darker than the
-    darkest voxel of the scan, since neither noise around zero nor an overshoot makes a magnitude image negative.
+    Each slice, or stack of slices, is taken to the unit scale, enhanced and taken back, one at a time. The result is never
+    darker than the darkest voxel of the scan, since neither noise around zero nor an overshoot makes a magnitude image
+    negative.
 
     Parameters
     ----------
     volume : Volume
         The scan; it is not changed.
-    method : Method
-        What enhances a slice.
+    method : Method or StackMethod
+        What enhances a slice, or a stack of neighbouring slices.
     scale : int
         2, 3 or 4, along both axes of the slice; 1 for a method that keeps the grid.
     plane : {"axial", "coronal", "sagittal"}
@@ -61,8 +62,18 @@ def enhance_volume(
     units = scaling or robust_scaling(volume.voxels)
     darkest = np.float32(volume.voxels.min())
 
-    def enhance(image: Array) -> Array:
-        unit = torch.from_numpy(units.apply(image))[None, None]
+    def enhance(images: Array) -> Array:
+        unit = torch.from_numpy(units.apply(images))[None, None]
         return np.maximum(units.invert(method(unit, scale=scale)[0, 0].numpy()), darkest)
 
+    if isinstance(method, StackMethod):
+        return map_stacks(
+            volume,
+            enhance,
+            plane=plane,
+            up=scale,
+            size=method.stack_size,
+            margin=method.stack_margin,
+            on_slice=on_slice,
+        )
     return map_slices(volume, enhance, plane=plane, up=scale, on_slice=on_slice)

@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 from dnsp.atomic import replace_file
 from dnsp.errors import ModelError, SettingError
+from dnsp.networks.brought import BroughtNetworkSettings
+from dnsp.networks.dcsrn import DCSRNSettings
 from dnsp.networks.edsr import EDSRSettings
+from dnsp.networks.lfmri import LFMRISettings
 from dnsp.networks.named import NetworkSettings, build_network
 from dnsp.networks.srcnn import SRCNNSettings
 
@@ -23,7 +26,13 @@ __all__ = ["ModelCard", "find_model", "load_model", "save_model", "shipped_model
 
 _CARD_KEY = "dnsp_model_card"
 _CARD_FORMAT = 1
-_ARCHITECTURES: dict[str, type[NetworkSettings]] = {"SRCNN": SRCNNSettings, "EDSR": EDSRSettings}
+_ARCHITECTURES: dict[str, type[NetworkSettings]] = {
+    "SRCNN": SRCNNSettings,
+    "EDSR": EDSRSettings,
+    "DCSRN": DCSRNSettings,
+    "LFMRI": LFMRISettings,
+    "brought": BroughtNetworkSettings,
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +105,18 @@ def save_model(path: Path, network: nn.Module, card: ModelCard, *, overwrite: bo
         unfinished.write_text(card.to_json() + "\n", encoding="utf-8")
 
 
-def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
+def load_model(path: Path, *, trusted_class: str = "") -> tuple[nn.Module, ModelCard]:
     """Read a model that `save_model` wrote.
+
+    A file can name a network class that is none of ours. Importing it runs its module, so it is done only where the caller
+    names the same class.
+
+    Parameters
+    ----------
+    path : Path
+        The weights' file.
+    trusted_class : str
+        The ``package.module:Class`` that may be imported.
 
     Returns
     -------
@@ -108,7 +127,8 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
     Raises
     ------
     ModelError
-        If the file cannot be read, is no safetensors file, carries no card, or its weights do not fit its card.
+        If the file cannot be read, is no safetensors file, carries no card, its weights do not fit its card, or it needs a
+        class that is not trusted.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -122,13 +142,21 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
         raise ModelError(f"{path}: no dnsp model card inside; give a model that dnsp train wrote")
     try:
         card = ModelCard.from_json(card_text)
+        _require_trusted(card.network, trusted_class)
         network = build_network(card.network)
         network.load_state_dict(weights)
-    except ModelError as error:
+    except (ModelError, SettingError) as error:
         raise ModelError(f"{path}: {error}") from error
     except RuntimeError as error:
         raise ModelError(f"{path}: the weights do not fit the card's {_architecture_of(card.network)}") from error
     return network.eval(), card
+
+
+def _require_trusted(settings: NetworkSettings, trusted_class: str) -> None:
+    if isinstance(settings, BroughtNetworkSettings) and settings.class_name != trusted_class:
+        raise ModelError(
+            f"it needs the network {settings.class_name}; where you trust that code, say --network {settings.class_name}"
+        )
 
 
 def shipped_models() -> dict[str, dict[int, Path]]:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_t
 
 from dnsp.degradation import LowField
 from dnsp.errors import SettingError
-from dnsp.networks import NAMED_NETWORKS
+from dnsp.networks import NAMED_NETWORKS, BroughtNetworkSettings, NetworkSettings, dimensions_of, is_class_name
 from dnsp.priors import ObjectiveSettings
 from dnsp.volume import Plane
 
@@ -35,6 +35,8 @@ class PairSettings:
         The plane of the slices.
     slices_per_subject : int
         Slices taken of each subject, evenly spaced over the head; 40 in the paper.
+    depth : int
+        1 for slices; more for stacks of so many neighbouring slices, which networks in three dimensions take.
     sigma_px : float
         Standard deviation of the blur before down-sampling, in high-resolution pixels.
     kernel_a : float
@@ -49,6 +51,7 @@ class PairSettings:
     scale: int = 2
     plane: Plane = "axial"
     slices_per_subject: int = 40
+    depth: int = 1
     sigma_px: float = 1.0
     kernel_a: float = -0.5
     low_field: LowField | None = None
@@ -67,6 +70,7 @@ class PairSettings:
                 "degradation low-field needs a table pairs.low_field with repetition_time_ms, echo_time_ms and flip_angle_deg",
             )
         _require(self.slices_per_subject > 0, f"slices_per_subject must be positive, not {self.slices_per_subject}")
+        _require(self.depth > 0, f"depth must be positive, not {self.depth}")
         _require(self.sigma_px >= 0, f"sigma_px must not be negative, not {self.sigma_px}")
 
 
@@ -126,7 +130,11 @@ class TrainingConfig:
     Parameters
     ----------
     network : str
-        A name of `dnsp.networks.NAMED_NETWORKS`.
+        A name of `dnsp.networks.NAMED_NETWORKS`, or ``package.module:Class`` of one's own.
+    network_arguments : mapping
+        What a class of one's own is called with, by keyword.
+    network_size_multiple : int
+        Sides of the images are brought to a multiple of this for a class of one's own.
     pairs, patches, optimiser, objective
         The groups above, and the terms and weights of the loss (`dnsp.priors.ObjectiveSettings`).
     fraction : float
@@ -141,6 +149,8 @@ class TrainingConfig:
     """
 
     network: str = "edsr-small"
+    network_arguments: Mapping[str, Any] = field(default_factory=dict)
+    network_size_multiple: int = 1
     pairs: PairSettings = field(default_factory=PairSettings)
     patches: PatchSettings = field(default_factory=PatchSettings)
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
@@ -151,14 +161,37 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        brought = is_class_name(self.network)
         _require(
-            self.network in NAMED_NETWORKS,
-            f"no network is called {self.network!r}; there are: {', '.join(NAMED_NETWORKS)}",
+            brought or self.network in NAMED_NETWORKS,
+            f"no network is called {self.network!r}; there are: {', '.join(NAMED_NETWORKS)}, or package.module:Class",
+        )
+        _require(
+            brought or (not self.network_arguments and self.network_size_multiple == 1),
+            f"{self.network} takes no arguments; they are for a class of one's own",
+        )
+        stacks = dimensions_of(self.network_settings) == 3  # noqa: PLR2004
+        _require(
+            stacks == (self.pairs.depth > 1),
+            f"{self.network} takes "
+            + ("stacks: set pairs.depth above 1" if stacks else "slices: pairs.depth must be 1"),
         )
         _require(0 < self.fraction <= 1, f"fraction must be above 0 and at most 1, not {self.fraction}")
         _require(
             self.validation_subjects >= 0, f"validation_subjects must not be negative, not {self.validation_subjects}"
         )
+
+        _require(
+            not (stacks and self.objective.learns_filters),
+            f"learnable filters are for slices: with {self.network} the preset must be NP, LR, FS or TVLR",
+        )
+
+    @property
+    def network_settings(self) -> NetworkSettings:
+        """The network and its sizes."""
+        if self.network in NAMED_NETWORKS:
+            return NAMED_NETWORKS[self.network]
+        return BroughtNetworkSettings(self.network, dict(self.network_arguments), self.network_size_multiple)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the settings as plain nested dictionaries."""
@@ -197,6 +230,9 @@ def _changed(settings: Settings, differences: Mapping[str, Any]) -> Settings:
         if is_dataclass(current):
             _require(isinstance(value, Mapping), f"{name} is a table of settings, not {value!r}")
             changes[name] = _changed(current, value)
+        elif name == "network_arguments":
+            _require(isinstance(value, Mapping), f"{name} is a table, not {value!r}")
+            changes[name] = dict(value)
         elif kinds[name] == LowField | None:
             changes[name] = _read_low_field(value)
         else:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dnsp.datasets import PairedScan, Scan, Split, nested_fractions, write_split
 from dnsp.errors import MissingExtraError, TrainingError
 from dnsp.metrics import psnr
-from dnsp.networks import NAMED_NETWORKS, build_network, save_model
+from dnsp.networks import build_network, dimensions_of, needs_tissue_labels, save_model
 from dnsp.priors import Objective, ObjectiveTerms, require_finite
 from dnsp.training.config import OptimiserSettings, TrainingConfig
 from dnsp.training.pair_cache import cache_pairs
@@ -139,7 +139,7 @@ def train(  # noqa: PLR0913
             for step, batch in enumerate(batches, start=epoch * steps_per_epoch):
                 _set_learning_rate(optimiser, config.optimiser, step / steps)
                 estimate = model(fabric.to_device(batch.enlarged))
-                terms = priors(estimate, fabric.to_device(batch.reference))
+                terms = priors(_as_slices(estimate), _as_slices(fabric.to_device(batch.reference)))
                 _require_finite(terms, epoch=epoch, step=step)
                 fabric.backward(terms.total)
                 optimiser.step()
@@ -182,11 +182,19 @@ def _read_pairs(
     shown: bool,
 ) -> list[SlicePairs]:
     """Let the first process fill the cache, then map it in all of them."""
+    labels = needs_tissue_labels(config.network_settings)
     if fabric.is_global_zero:
         with ReadingProgress(shown=shown) as bar:
-            cache_pairs(scans, settings=config.pairs, folder=cache, workers=workers, on_subject=bar.show)
+            cache_pairs(
+                scans,
+                settings=config.pairs,
+                tissue_labels=labels,
+                folder=cache,
+                workers=workers,
+                on_subject=bar.show,
+            )
     fabric.barrier()
-    return cache_pairs(scans, settings=config.pairs, folder=cache, workers=workers)
+    return cache_pairs(scans, settings=config.pairs, tissue_labels=labels, folder=cache, workers=workers)
 
 
 def _choose_fraction(pairs: Sequence[SlicePairs], config: TrainingConfig) -> dict[str, list[int]]:
@@ -207,7 +215,9 @@ def _seeded_modules(
     """Draw the network's and the filters' first weights from the seed, leaving the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        network = build_network(NAMED_NETWORKS[config.network]).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = build_network(config.network_settings)
+    if dimensions_of(config.network_settings) == 2:  # noqa: PLR2004
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(config.seed)
     if not config.objective.learns_filters:
         return network, Objective(config.objective, generator=generator)
@@ -246,13 +256,19 @@ def _mean_psnr(model: nn.Module, pairs: Sequence[SlicePairs], fabric: Fabric) ->
     """Mean over subjects and slices of the PSNR of whole slices, clipped to [0, 1], data range 1."""
     model.eval()
     qualities = [
-        psnr(reference.numpy(), _sharpen(model, enlarged, fabric).numpy(), data_range=1.0)
+        psnr(true.numpy(), estimate.numpy(), data_range=1.0)
         for subject in pairs
         for enlarged, reference in zip(subject.enlarged, subject.reference, strict=True)
+        for estimate, true in zip(_sharpen(model, enlarged, fabric), _as_slices(reference[None]), strict=True)
     ]
     return sum(qualities) / len(qualities)
 
 
 def _sharpen(model: nn.Module, enlarged: Tensor, fabric: Fabric) -> Tensor:
-    sharpened: Tensor = model(fabric.to_device(enlarged[None]))[0]
-    return sharpened.float().clamp(0, 1).cpu()
+    sharpened: Tensor = model(fabric.to_device(enlarged[None]))
+    return _as_slices(sharpened.float().clamp(0, 1).cpu())
+
+
+def _as_slices(images: Tensor) -> Tensor:
+    """Lay stacks (B, 1, D, H, W) out as slices (B D, 1, H, W), which the objective and the PSNR are made for."""
+    return images.movedim(2, 1).flatten(0, 1) if images.ndim == 5 else images  # noqa: PLR2004

@@ -29,6 +29,7 @@ def cache_pairs(
     *,
     settings: PairSettings,
     folder: Path,
+    tissue_labels: bool = False,
     workers: int = 2,
     on_subject: Callable[[int, int], None] | None = None,
 ) -> list[SlicePairs]:
@@ -46,6 +47,8 @@ def cache_pairs(
         How pairs are made.
     folder : Path
         The cache; made where it is missing. Runs may share it, even at the same time.
+    tissue_labels : bool
+        Whether what a network is given has a second channel, with the tissue of every pixel.
     workers : int
         Subjects made at the same time; each takes the memory of a scan or two.
     on_subject : callable, optional
@@ -65,13 +68,13 @@ def cache_pairs(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: no folder can be made here ({error.strerror or error})") from error
-    files = {scan: folder / _file_name(scan, settings) for scan in scans}
+    files = {scan: folder / _file_name(scan, settings, tissue_labels) for scan in scans}
     mapped = {scan: pairs for scan, file in files.items() if (pairs := _map(scan, file)) is not None}
     if on_subject is not None:
         on_subject(len(mapped), len(files))
     missing = [scan for scan in files if scan not in mapped]
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        works = [pool.submit(_write, scan, files[scan], settings) for scan in missing]
+        works = [pool.submit(_write, files[scan], scan, settings, tissue_labels) for scan in missing]
         try:
             for done, work in enumerate(as_completed(works), start=len(mapped) + 1):
                 work.result()
@@ -83,9 +86,9 @@ def cache_pairs(
     return [mapped.get(scan) or _mapped(scan, files[scan]) for scan in scans]
 
 
-def _write(scan: Scan | PairedScan, file: Path, settings: PairSettings) -> None:
-    pairs = make_pairs(scan, settings=settings)
-    both = np.stack([pairs.enlarged.numpy(), pairs.reference.numpy()])
+def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, tissue_labels: bool) -> None:  # noqa: FBT001
+    pairs = make_pairs(scan, settings=settings, tissue_labels=tissue_labels)
+    both = np.concatenate([pairs.enlarged.numpy(), pairs.reference.numpy()], axis=1)
     with replace_file(file, overwrite=True, error=DataError) as unfinished:
         np.save(unfinished, both, allow_pickle=False)
 
@@ -105,15 +108,16 @@ def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
         )  # torch asks for writable memory
     except (OSError, ValueError, EOFError):
         return None
-    if both.dtype != np.float32 or both.ndim != 5 or len(both) != 2:  # noqa: PLR2004
+    if both.dtype != np.float32 or both.ndim not in (4, 5) or both.shape[1] < 2:  # noqa: PLR2004
         return None
-    return SlicePairs(scan.subject_id, torch.from_numpy(both[0]), torch.from_numpy(both[1]))
+    channels = torch.from_numpy(both)
+    return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:])
 
 
-def _file_name(scan: Scan | PairedScan, settings: PairSettings) -> str:
+def _file_name(scan: Scan | PairedScan, settings: PairSettings, tissue_labels: bool) -> str:  # noqa: FBT001
     sources = [scan.low, scan.high] if isinstance(scan, PairedScan) else [scan.path]
     files = [file for source in sources for file in (sorted(source.rglob("*")) if source.is_dir() else [source])]
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), facts], sort_keys=True)
+    what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), tissue_labels, facts], sort_keys=True)
     safe_name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in scan.subject_id)
     return f"{safe_name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from dnsp.degradation import blur_downsample, crop_kspace, lower_field_volume
 from dnsp.errors import DataError, VolumeError
 from dnsp.interpolation import bicubic_enlarge
 from dnsp.io import read_scan
+from dnsp.segmentation import label_channel
 from dnsp.training.config import PairSettings
-from dnsp.volume import Volume
+from dnsp.volume import Volume, plane_axis
 
 __all__ = ["SlicePairs", "make_pairs"]
 
@@ -24,16 +26,25 @@ class SlicePairs(NamedTuple):
     """All slices of one subject: what a network is given and what it should return."""
 
     subject_id: str
-    enlarged: Tensor  # (S, 1, H, W), on the grid of the reference
-    reference: Tensor  # (S, 1, H, W)
+    enlarged: Tensor  # (S, C, H, W) on the grid of the reference; C is 2 with tissue labels. (S, 1, D, H, W) for stacks
+    reference: Tensor  # (S, 1, H, W), or (S, 1, D, H, W)
 
 
-def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings) -> SlicePairs:
+def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, tissue_labels: bool = False) -> SlicePairs:
     """Read a subject's scan, or pair of scans, and make the pairs of slices to train on, on the unit scale.
 
     Where the resolution is lowered (``blur``, ``kspace``), the low-resolution slice keeps the scale of its reference and is
     enlarged bicubically. Where another scan stands for low quality (``low-field``, ``paired``), it lies on the same grid
     and is brought to the unit scale by itself, as it will be when a scan is enhanced.
+
+    Parameters
+    ----------
+    scan : Scan or PairedScan
+        The subject.
+    settings : PairSettings
+        The slices and their degradation.
+    tissue_labels : bool
+        Add a channel with the tissue of every pixel of what the network is given, from 0 to 1.
 
     Raises
     ------
@@ -49,7 +60,7 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings) -> SlicePairs
     path = scan.high if isinstance(scan, PairedScan) else scan.path
     high = read_scan(path)
     try:
-        indices = choose_slices(high, plane=settings.plane, count=settings.slices_per_subject)
+        indices = _stacked(choose_slices(high, plane=settings.plane, count=settings.slices_per_subject), high, settings)
         reference = unit_slices(high, plane=settings.plane, indices=indices)
         if settings.degradation in ("blur", "kspace"):
             enlarged = _degrade(_stack(reference), settings)
@@ -59,7 +70,24 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings) -> SlicePairs
             enlarged = _stack(unit_slices(low, plane=settings.plane, indices=indices))
     except (DataError, VolumeError) as error:
         raise DataError(f"{path}: {error}") from error
-    return SlicePairs(scan.subject_id, enlarged, _stack(reference))
+    if tissue_labels:
+        enlarged = torch.cat([enlarged, label_channel(enlarged)], dim=1)
+    return SlicePairs(
+        scan.subject_id, *(_in_stacks(images, settings.depth) for images in (enlarged, _stack(reference)))
+    )
+
+
+def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> list[int]:
+    """Put the neighbours of every slice around it, one stack after the other."""
+    available = volume.voxels.shape[plane_axis(volume.affine, settings.plane)]
+    if settings.depth > available:
+        raise DataError(f"stacks of {settings.depth} slices were asked for, the scan has {available}")
+    firsts = [min(max(index - settings.depth // 2, 0), available - settings.depth) for index in indices]
+    return [first + offset for first in firsts for offset in range(settings.depth)]
+
+
+def _in_stacks(images: Tensor, depth: int) -> Tensor:
+    return images if depth == 1 else images.reshape(-1, depth, *images.shape[1:]).movedim(1, 2)
 
 
 def _degrade(reference: Tensor, settings: PairSettings) -> Tensor:

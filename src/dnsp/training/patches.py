@@ -21,7 +21,7 @@ _HEAD_INTENSITY = 0.1  # patches are centred on pixels brighter than this, on th
 
 
 class PatchBatch(NamedTuple):
-    """Patches cut at the same places of enlarged and reference slices, each (B, 1, P, P)."""
+    """Patches cut at the same places of enlarged and reference slices, each (B, C, P, P); of stacks (B, 1, D, P, P)."""
 
     enlarged: Tensor
     reference: Tensor
@@ -81,7 +81,7 @@ class Patches:
         for number, index, top, left, turn in self._places[np.asarray(indices)].tolist():
             subject = self._pairs[number]
             for cut, images in zip(cuts, (subject.enlarged, subject.reference), strict=True):
-                cut.append(_turn(images[index, :, top : top + side, left : left + side], turn))
+                cut.append(_turn(images[index, ..., top : top + side, left : left + side], turn))
         return PatchBatch(torch.stack(cuts[0]), torch.stack(cuts[1]))
 
 
@@ -100,7 +100,9 @@ def shuffled_batches(
 def _draw_places(pairs: SlicePairs, *, settings: PatchSettings, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """Draw a subject's patches: slice, top, left and turn of each (N, 4)."""
     side = settings.size
-    count, _, height, width = pairs.reference.shape
+    count, (height, width) = len(pairs.reference), pairs.reference.shape[-2:]
+    stacks = pairs.reference.ndim == 5  # noqa: PLR2004
+    middle = pairs.reference[:, 0, pairs.reference.shape[2] // 2] if stacks else pairs.reference[:, 0]
     if min(height, width) < side:
         raise DataError(
             f"subject {pairs.subject_id}: slices of {height} x {width} pixels hold no patch of {side} x {side}"
@@ -108,7 +110,7 @@ def _draw_places(pairs: SlicePairs, *, settings: PatchSettings, seed: int, epoch
     draw = _generator(seed, pairs.subject_id, epoch if settings.fresh_each_epoch else 0)
     places = np.zeros((count * settings.per_slice, 4), dtype=np.int64)
     for index in range(count):
-        head = torch.nonzero(pairs.reference[index, 0] > _HEAD_INTENSITY).numpy()
+        head = torch.nonzero(middle[index] > _HEAD_INTENSITY).numpy()
         if len(head) == 0:
             raise DataError(f"subject {pairs.subject_id}: slice {index} of {count} holds nothing of the head")
         centres = head[draw.integers(len(head), size=settings.per_slice)]
@@ -122,12 +124,12 @@ def _draw_places(pairs: SlicePairs, *, settings: PatchSettings, seed: int, epoch
 
 
 def _turn(patch: Tensor, turn: int) -> Tensor:
-    """Apply one of the eight symmetries of the square to a patch (1, P, P)."""
+    """Apply one of the eight symmetries of the square to a patch (..., P, P)."""
     if turn & 1:
-        patch = patch.flip(1)
+        patch = patch.flip(-2)
     if turn & 2:
-        patch = patch.flip(2)
-    return patch.transpose(1, 2) if turn & 4 else patch
+        patch = patch.flip(-1)
+    return patch.transpose(-2, -1) if turn & 4 else patch
 
 
 def _generator(seed: int, purpose: str, epoch: int) -> np.random.Generator:

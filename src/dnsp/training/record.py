@@ -20,7 +20,7 @@ from dnsp import __version__
 from dnsp.atomic import replace_file
 from dnsp.datasets import PairedScan, Scan
 from dnsp.errors import TrainingError
-from dnsp.networks import NAMED_NETWORKS, ModelCard
+from dnsp.networks import ModelCard
 from dnsp.training.config import TrainingConfig
 
 __all__ = ["RunRecord", "make_card", "write_log"]
@@ -155,7 +155,7 @@ def make_card(record: RunRecord) -> ModelCard:
             "protocol": "mean over the validation subjects' slices, whole slice clipped to [0, 1], data range 1",
         }
     return ModelCard(
-        network=NAMED_NETWORKS[record.config.network],
+        network=record.config.network_settings,
         scale=record.config.pairs.scale,
         data={**record.data, **record.counts},
         settings=record.config.to_dict(),

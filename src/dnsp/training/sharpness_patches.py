@@ -45,7 +45,7 @@ def find_candidates(
     candidates = []
     for subject in pairs:
         for index in range(len(subject.reference)) if slices is None else slices.get(subject.subject_id, ()):
-            image = subject.reference[index]
+            image = subject.reference[index]  # (1, H, W)
             try:
                 extremes = find_extreme_patches(image[0], patch_size=patch_size, minimum_foreground=_LEAST_HEAD)
             except DataError:

@@ -1,0 +1,87 @@
+"""Which method the options name, the same in every command that enhances."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+from dnsp.errors import SettingError
+
+if TYPE_CHECKING:
+    from dnsp.enhancement import Method, StackMethod
+
+__all__ = ["ChosenMethod", "MethodName", "choose_method"]
+
+MethodName: TypeAlias = Literal["network", "bicubic", "lrtv", "srsw"]
+
+
+class ChosenMethod(NamedTuple):
+    """A method, the scale it works at, and what the .json beside a result says of it."""
+
+    method: Method | StackMethod
+    scale: int
+    facts: dict[str, Any]
+
+
+def choose_method(
+    name: MethodName,
+    *,
+    scale: int | None,
+    model: str,
+    trusted_class: str = "",
+    database: Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+) -> ChosenMethod:
+    """Make the method that the options describe.
+
+    Raises
+    ------
+    SettingError, ModelError
+        If options do not go together, or a model or database cannot be used.
+    """
+    if (database is not None) != (name == "srsw"):
+        raise SettingError("--database names the patches of --method srsw: give both or neither")
+    if name == "network":
+        return _choose_network(scale, model, trusted_class=trusted_class, device=device, precision=precision)
+    if scale == 1:
+        raise SettingError(f"--method {name} enlarges by 2, 3 or 4; a scale of 1 is for models that keep the grid")
+    wanted = scale or 2
+    if name == "bicubic":
+        from dnsp.enhancement import enlarge_bicubic  # noqa: PLC0415
+
+        return ChosenMethod(enlarge_bicubic, wanted, {"Method": "bicubic"})
+    if database is not None:
+        from dnsp.classical import SRSW, load_database  # noqa: PLC0415
+
+        patches = load_database(database)
+        if scale not in (None, patches.scale):
+            raise SettingError(f"{database} was made for scale {patches.scale}, not {scale}")
+        return ChosenMethod(SRSW(patches), patches.scale, {"Method": "srsw", "Database": database.name})
+    from dnsp.classical import TUNED_LRTV, lrtv  # noqa: PLC0415
+
+    facts = {"Method": "lrtv", **asdict(TUNED_LRTV)}
+    return ChosenMethod(partial(lrtv, settings=TUNED_LRTV), wanted, facts)
+
+
+def _choose_network(scale: int | None, model: str, *, trusted_class: str, device: str, precision: str) -> ChosenMethod:
+    from dnsp.enhancement import NetworkMethod, NetworkStackMethod, choose_device, choose_precision  # noqa: PLC0415
+    from dnsp.networks import dimensions_of, find_model, load_model  # noqa: PLC0415
+
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise SettingError(f"--precision must be auto, float32 or bfloat16, not {precision}")
+    network, card = load_model(find_model(model, scale=scale or 2), trusted_class=trusted_class)
+    if scale not in (None, card.scale):
+        raise SettingError(f"{model} was trained for scale {card.scale}, not {scale}")
+    chosen = choose_device(device)
+    dtype = choose_precision(precision, chosen)  # type: ignore[arg-type]  # checked above
+    kind = NetworkMethod if dimensions_of(card.network) == 2 else NetworkStackMethod  # noqa: PLR2004
+    facts = {
+        "Method": "network",
+        "Model": model,
+        "Precision": str(dtype).removeprefix("torch."),
+        "TrainedOn": card.data.get("name", ""),
+    }
+    return ChosenMethod(kind(network, card, device=chosen, dtype=dtype), card.scale, facts)
