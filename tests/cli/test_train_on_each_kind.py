@@ -2,7 +2,10 @@
 
 import csv
 import json
+import resource
 import shutil
+import subprocess
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -167,3 +170,20 @@ def test_pairs_are_registered_first_and_a_failed_pair_is_never_trained_on(dnsp, 
     assert json.loads((run / "split.json").read_text())["training"] == ["01", "02"]
     assert (run / "registered" / "01_registration.png").stat().st_size > 1000
     assert "03" in (run / "registered" / "failed.csv").read_text()
+
+
+def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half_file(make_cohort, recipe, tmp_path):
+    source, _ = make_cohort("folder")
+    command = [sys.executable, "-m", "dnsp", "train", source, "-o", tmp_path / "run", "--recipe", recipe]
+    done = subprocess.run(
+        command,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),  # noqa: PLW1509
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert "cannot be written" in line
+    assert "the space left" in line
+    assert not list((tmp_path / "run" / "pairs").iterdir())

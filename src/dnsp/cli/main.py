@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from dnsp import __version__
-from dnsp.cli import balance, brainweb, degrade, demo, enhance, evaluate, patches, register, simulate, train
+from dnsp.cli import balance, brainweb, database, degrade, demo, enhance, evaluate, patches, register, simulate, train
 from dnsp.errors import DnspError, ModelError, SettingError
 
 __all__ = ["app", "main"]
@@ -34,6 +34,7 @@ app.command("simulate")(simulate.simulate)
 app.command("register")(register.register)
 app.command("patches")(patches.patches)
 app.command("train")(train.train)
+app.command("database")(database.database)
 app.command("balance")(balance.balance)
 app.command("demo")(demo.demo)
 

@@ -3,7 +3,7 @@
 from dnsp.training.config import OptimiserSettings, PairSettings, PatchSettings, TrainingConfig, read_recipe
 from dnsp.training.loop import train
 from dnsp.training.pair_cache import cache_pairs
-from dnsp.training.pairs import SlicePairs, make_pairs
+from dnsp.training.pairs import SlicePairs, lower_resolution, make_pairs
 from dnsp.training.patches import Patches, shuffled_batches
 from dnsp.training.sharpness_patches import (
     ExtremePatch,
@@ -24,6 +24,7 @@ __all__ = [
     "cache_pairs",
     "cut_extreme_patches",
     "find_candidates",
+    "lower_resolution",
     "make_pairs",
     "read_patch_list",
     "read_recipe",

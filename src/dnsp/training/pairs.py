@@ -12,14 +12,14 @@ from torch import Tensor
 
 from dnsp.datasets import PairedScan, Scan, choose_slices, unit_slices
 from dnsp.degradation import blur_downsample, crop_kspace, lower_field_volume
-from dnsp.errors import DataError, VolumeError
+from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.interpolation import bicubic_enlarge
 from dnsp.io import read_scan
 from dnsp.segmentation import label_channel
 from dnsp.training.config import PairSettings
 from dnsp.volume import Volume, plane_axis
 
-__all__ = ["SlicePairs", "make_pairs"]
+__all__ = ["SlicePairs", "lower_resolution", "make_pairs"]
 
 
 class SlicePairs(NamedTuple):
@@ -63,7 +63,9 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, tissue_labels
         indices = _stacked(choose_slices(high, plane=settings.plane, count=settings.slices_per_subject), high, settings)
         reference = unit_slices(high, plane=settings.plane, indices=indices)
         if settings.degradation in ("blur", "kspace"):
-            enlarged = _degrade(_stack(reference), settings)
+            low_res = lower_resolution(_stack(reference), settings=settings)
+            size = (reference.shape[-2], reference.shape[-1])
+            enlarged = bicubic_enlarge(low_res, scale=settings.scale, size=size, kernel_a=settings.kernel_a)
         else:
             low = read_scan(scan.low) if isinstance(scan, PairedScan) else _lower_field(high, scan.subject_id, settings)
             _require_one_grid(low, high)
@@ -90,13 +92,21 @@ def _in_stacks(images: Tensor, depth: int) -> Tensor:
     return images if depth == 1 else images.reshape(-1, depth, *images.shape[1:]).movedim(1, 2)
 
 
-def _degrade(reference: Tensor, settings: PairSettings) -> Tensor:
-    if settings.degradation == "kspace":
-        low_res = crop_kspace(reference, scale=settings.scale)
-    else:
-        low_res = blur_downsample(reference, scale=settings.scale, sigma_px=settings.sigma_px)
-    height, width = reference.shape[-2:]
-    return bicubic_enlarge(low_res, scale=settings.scale, size=(height, width), kernel_a=settings.kernel_a)
+def lower_resolution(reference: Tensor, *, settings: PairSettings) -> Tensor:
+    """Lower the resolution of slices (S, 1, H, W) by blur and block means or by truncated k-space.
+
+    Raises
+    ------
+    SettingError
+        If the degradation is none of the two.
+    """
+    match settings.degradation:
+        case "blur":
+            return blur_downsample(reference, scale=settings.scale, sigma_px=settings.sigma_px)
+        case "kspace":
+            return crop_kspace(reference, scale=settings.scale)
+        case other:
+            raise SettingError(f"the resolution is lowered by blur or kspace, not by {other}")
 
 
 def _lower_field(high: Volume, subject_id: str, settings: PairSettings) -> Volume:
