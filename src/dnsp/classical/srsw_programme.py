@@ -41,29 +41,29 @@ def solve_nonnegative(gram: Tensor, linear: Tensor) -> Tensor:
     tensor([[1., 0.]], dtype=torch.float64)
     """
     solution = torch.zeros_like(linear)
-    todo = torch.arange(len(linear))
-    G, c = gram, linear
+    todo, c = torch.arange(len(linear)), linear
     w, free = torch.zeros_like(c), torch.zeros_like(c, dtype=torch.bool)
     slack = -_TOLERANCE * c.abs().amax(1, keepdim=True)
     for _ in range(_PASSES_PER_UNKNOWN * linear.shape[1]):
         if len(todo) == 0:
             break
-        target = _minimum_over(free, G, c)
+        size = int(free.sum(1).max())  # few are free: gather them, so that the systems are small
+        places = free.to(torch.float32).topk(size, dim=1).indices
+        rows = gram[todo[:, None], places]
+        target = _minimum_over(free, places, rows, c)
         blocked = free & (target <= 0)
         share = torch.where(blocked, w / (w - target).clamp(min=torch.finfo(w.dtype).tiny), 1.0)
         step = share.amin(1, keepdim=True)
         w = torch.where(step < 1, w + step * (target - w), target)
         free &= ~(blocked & (share <= step))
         w = torch.where(free, w, 0.0)
-        gradient = torch.where(free, 0.0, (G @ w[..., None])[..., 0] + c)
+        gradient = torch.where(free, 0.0, (w.gather(1, places)[:, None] @ rows)[:, 0] + c)
         settled = ~blocked.any(1)
         optimal = settled & (gradient >= slack).all(1)
-        steepest = gradient.argmin(1)
-        free[torch.arange(len(free)), steepest] |= settled & ~optimal
+        free[torch.arange(len(free)), gradient.argmin(1)] |= settled & ~optimal
         solution[todo] = w
         if optimal.any():
-            rest = ~optimal
-            todo, G, c, w, free, slack = (part[rest] for part in (todo, G, c, w, free, slack))
+            todo, c, w, free, slack = (part[~optimal] for part in (todo, c, w, free, slack))
     return solution
 
 
@@ -89,17 +89,15 @@ def kkt_residual(gram: Tensor, linear: Tensor, weights: Tensor) -> Tensor:
     return torch.maximum(violated, -weights).amax(1)
 
 
-def _minimum_over(free: Tensor, G: Tensor, c: Tensor) -> Tensor:
+def _minimum_over(free: Tensor, places: Tensor, rows: Tensor, c: Tensor) -> Tensor:
     """Minimise over the free unknowns alone, the others 0.
 
-    Few are free, so that the systems are gathered to the size of the largest; what fills up the smaller ones becomes
-    rows and columns of the identity.
+    `places` (n, m) lists the free unknowns first, `rows` (n, m, k) holds their rows of G. Where fewer than m are free,
+    rows and columns of the identity fill the system up.
     """
-    size = int(free.sum(1).max())
-    order = free.to(torch.int8).argsort(dim=1, descending=True, stable=True)[:, :size]
-    kept = free.gather(1, order).to(G.dtype)
-    rows = G.gather(1, order[:, :, None].expand(-1, -1, G.shape[2]))
-    block = rows.gather(2, order[:, None, :].expand(-1, size, -1)) * kept[:, :, None] * kept[:, None, :]
+    size = places.shape[1]
+    kept = free.gather(1, places).to(c.dtype)
+    block = rows.gather(2, places[:, None].expand(-1, size, -1)) * kept[:, :, None] * kept[:, None, :]
     block.diagonal(dim1=1, dim2=2).add_(1.0 - kept)
-    answer: Tensor = torch.linalg.solve_ex(block, -c.gather(1, order) * kept)[0]
-    return torch.zeros_like(c).scatter_(1, order, answer)
+    answer: Tensor = torch.linalg.solve_ex(block, -c.gather(1, places) * kept)[0]
+    return torch.zeros_like(c).scatter_(1, places, answer)
