@@ -114,7 +114,7 @@ def time_indices(database: PatchDatabase, low_res: Tensor, threads: int) -> None
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--patches", type=int, default=100_000)
-    parser.add_argument("--neighbours", type=int, nargs="+", default=[16, 32])
+    parser.add_argument("--neighbours", type=int, nargs="+", default=[32, 64])
     parser.add_argument("--patch-size", type=int, default=SRSWSettings().patch_size)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--indices", action="store_true", help="time scikit-learn's indices too")

@@ -66,7 +66,7 @@ class SRSWSettings:
     patch_size: int = 3
     core_size: int = 3
     features: Features = "detail"
-    neighbours: int = 32
+    neighbours: int = 64
     penalty: float = 0.005
     least_contrast: float = 0.01
     patches_per_subject: int = 25_000

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,8 +11,10 @@ from dnsp.classical.srsw import SRSW
 from dnsp.classical.srsw_database import SRSWSettings, build_database
 from dnsp.classical.srsw_programme import kkt_residual, solve_nonnegative
 from dnsp.degradation import blur_downsample
+from dnsp.enhancement import enhance_volume
 from dnsp.errors import MissingExtraError, ModelError, VolumeError
 from dnsp.interpolation import bicubic_enlarge
+from dnsp.volume import Volume
 
 FEATURES = ("detail", "intensities")
 
@@ -135,6 +138,13 @@ def test_the_same_twice_and_the_input_is_left_alone(method, unseen):
     first = subject(low_res, scale=2)
     assert torch.equal(subject(low_res, scale=2), first)
     assert torch.equal(low_res, before)
+
+
+def test_enhances_volumes_as_any_method(method, unseen):
+    scan = Volume(blur_downsample(unseen, scale=2)[0, 0].numpy()[:, :, None] * 700, np.diag([2.0, 2.0, 4.0, 1.0]))
+    enhanced = enhance_volume(scan, method(), scale=2)
+    assert enhanced.voxels.shape == (48, 44, 1)
+    assert enhanced.spacing_mm == (1.0, 1.0, 4.0)
 
 
 def test_many_patches_are_done_in_pieces(method, unseen, monkeypatch):

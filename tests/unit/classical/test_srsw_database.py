@@ -52,6 +52,16 @@ def test_no_place_is_drawn_twice_and_none_is_flat(training_pairs):
     assert len(everything.low) == int((contrast > SETTINGS.least_contrast).sum()) < contrast.numel()
 
 
+def test_edges_are_drawn_more_often_than_plains(training_pairs):
+    pair = next(iter(training_pairs()))
+    few = build_database([pair], scale=2, settings=replace(SETTINGS, patches_per_subject=60), seed=0)
+    everything = build_database([pair], scale=2, settings=replace(SETTINGS, patches_per_subject=10**6), seed=0)
+    squares = everything.low.std(1).square().mean()
+    expected = squares / everything.low.std(1).mean()  # of a draw with odds proportional to the deviation
+    assert few.low.std(1).mean() == pytest.approx(float(expected), rel=0.15)
+    assert few.low.std(1).mean() > 1.1 * everything.low.std(1).mean()
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_a_pair_shows_one_place(scale):
     """The high-resolution patch lies over the middle of the low-resolution one."""
