@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from dnsp.classical.srsw import SRSW
-from dnsp.classical.srsw_database import PatchDatabase, SRSWSettings, TrainingPair, build_database, low_features
+from dnsp.classical.srsw_database import PatchDatabase, TrainingPair, build_database
+from dnsp.classical.srsw_patches import SRSWSettings, low_features
 from dnsp.classical.srsw_programme import kkt_residual, solve_nonnegative
 from dnsp.degradation import blur_downsample
 from dnsp.simulation import BRAINWEB_T1, make_label_map, simulate_head

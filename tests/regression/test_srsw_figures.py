@@ -3,14 +3,16 @@
 Protocol: subjects 01 and 02 give the examples (8 axial slices and at most 25,000 pairs each), two slices of subject 05
 are enlarged; Gaussian of 1 pixel and block mean; robust scaling of the whole scan, clipped to [0, 1]; PSNR over the whole
 slice, data range 1, mean over slices. With subjects 01 to 04, 20 slices each, and 4 slices of 05 and 09 each, k = 64:
-36.84 dB at x2 (bicubic 33.37), 34.24 dB at x3 (31.56), 31.87 dB at x4 (29.78); the paper's Table II has SRSW 0.6 to 2.4 dB above bicubic.
+36.84 dB at x2 (bicubic 33.37), 34.24 dB at x3 (31.56), 31.87 dB at x4 (29.78);
+the paper's Table II has SRSW 0.6 to 2.4 dB above bicubic.
 """
 
 import pytest
 import torch
 
 from dnsp.classical.srsw import SRSW
-from dnsp.classical.srsw_database import SRSWSettings, build_database
+from dnsp.classical.srsw_database import build_database
+from dnsp.classical.srsw_patches import SRSWSettings
 from dnsp.datasets import unit_slices
 from dnsp.degradation import blur_downsample
 from dnsp.interpolation import bicubic_enlarge

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dnsp.classical.srsw_database import PatchDatabase, high_features, low_features
+from dnsp.classical.srsw_database import PatchDatabase
+from dnsp.classical.srsw_patches import high_features, low_features
 from dnsp.classical.srsw_programme import solve_nonnegative
 from dnsp.errors import MissingExtraError, ModelError, VolumeError
 from dnsp.interpolation import bicubic_enlarge
@@ -30,8 +31,10 @@ class SRSW:
 
     and the high-resolution patch is :math:`\sum_i w_i h_i`. Overlapping ones are averaged.
 
-    The paper asks for weights that fall with dissimilarity by a penalty that grows with it; the squared distance as
-    penalty, the features, the index and the solver are choices of this implementation (see `SRSWSettings`).
+    The article's abstract fixes the frame: a non-negative sparse combination found by a quadratic programme whose
+    coefficients depend on similarity. The squared distance as penalty, the number of neighbours, the features, the index
+    and the solver are choices of this implementation, tuned on training subjects and not taken from the article;
+    `SRSWSettings` has the plain form of the features beside the one that is the default.
 
     Parameters
     ----------
@@ -67,11 +70,13 @@ class SRSW:
         ModelError
             If the database was made for another scale.
         VolumeError
-            If the slice is smaller than a patch, or holds numbers that are not finite.
+            If it is not one slice, is smaller than a patch, or holds numbers that are not finite.
         """
         database, settings = self.database, self.database.settings
         if scale != database.scale:
             raise ModelError(f"the patch database was made for scale {database.scale}, not {scale}")
+        if low_res.ndim != 4 or low_res.shape[:2] != (1, 1):  # noqa: PLR2004
+            raise VolumeError(f"one slice (1, 1, H, W) is enhanced at a time, not {tuple(low_res.shape)}")
         height, width = low_res.shape[-2:]
         side = settings.patch_size
         if min(height, width) < side:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from dnsp.classical.srsw import SRSW
-from dnsp.classical.srsw_database import SRSWSettings, build_database
+from dnsp.classical.srsw_database import build_database
+from dnsp.classical.srsw_patches import SRSWSettings
 from dnsp.classical.srsw_programme import kkt_residual, solve_nonnegative
 from dnsp.degradation import blur_downsample
 from dnsp.enhancement import enhance_volume
@@ -160,6 +161,8 @@ def test_many_patches_are_done_in_pieces(method, unseen, monkeypatch):
     [
         (torch.rand(1, 1, 2, 9), 2, VolumeError, "2 x 9 pixels is smaller than a patch of 3 x 3"),
         (torch.rand(1, 1, 9, 1), 2, VolumeError, "9 x 1"),
+        (torch.rand(2, 1, 9, 9), 2, VolumeError, "one slice"),
+        (torch.rand(9, 9), 2, VolumeError, "one slice"),
         (torch.full((1, 1, 9, 9), torch.nan), 2, VolumeError, "not finite"),
         (torch.rand(1, 1, 9, 9), 3, ModelError, "scale 2, not 3"),
     ],

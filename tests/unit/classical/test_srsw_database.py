@@ -10,13 +10,11 @@ from safetensors.torch import load_file, save_file
 
 from dnsp.classical.srsw_database import (
     PatchDatabase,
-    SRSWSettings,
     build_database,
-    high_features,
     load_database,
-    low_features,
     save_database,
 )
+from dnsp.classical.srsw_patches import SRSWSettings, high_features, low_features
 from dnsp.degradation import blur_downsample
 from dnsp.errors import DataError, ModelError, SettingError
 from dnsp.interpolation import bicubic_enlarge
@@ -43,6 +41,12 @@ def test_what_is_drawn_follows_from_the_subject_alone(training_pairs, database):
     assert torch.equal(backwards.high[:200], database.high[400:])
     assert not torch.equal(build_database(training_pairs(), scale=2, settings=SETTINGS, seed=4).low, database.low)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_equal_slices_of_two_subjects_give_different_draws(training_pairs):
+    _, low_res, high_res = next(iter(training_pairs()))
+    twins = build_database([("a", low_res, high_res), ("b", low_res, high_res)], scale=2, settings=SETTINGS, seed=3)
+    assert not torch.equal(twins.low[:200], twins.low[200:])
 
 
 def test_no_place_is_drawn_twice_and_none_is_flat(training_pairs):
