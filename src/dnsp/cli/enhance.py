@@ -39,7 +39,10 @@ def enhance(
         ),
     ] = None,
     method: Annotated[
-        MethodName, typer.Option(help="network; bicubic alone; lrtv; or srsw, which needs a --database.")
+        MethodName,
+        typer.Option(
+            help="network; bicubic alone; lrtv, or lrtv-tuned for scans without noise; srsw, with a --database."
+        ),
     ] = "network",
     model: Annotated[
         str, typer.Option(help="A model that comes with dnsp, or a .safetensors file that dnsp train wrote.")

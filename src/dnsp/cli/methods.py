@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ChosenMethod", "MethodName", "choose_method"]
 
-MethodName: TypeAlias = Literal["network", "bicubic", "lrtv", "srsw"]
+MethodName: TypeAlias = Literal["network", "bicubic", "lrtv", "lrtv-tuned", "srsw"]
 
 
 class ChosenMethod(NamedTuple):
@@ -60,10 +60,10 @@ def choose_method(
         if scale not in (None, patches.scale):
             raise SettingError(f"{database} was made for scale {patches.scale}, not {scale}")
         return ChosenMethod(SRSW(patches), patches.scale, {"Method": "srsw", "Database": database.name})
-    from dnsp.classical import TUNED_LRTV, lrtv  # noqa: PLC0415
+    from dnsp.classical import TUNED_LRTV, LRTVSettings, lrtv  # noqa: PLC0415
 
-    facts = {"Method": "lrtv", **asdict(TUNED_LRTV)}
-    return ChosenMethod(partial(lrtv, settings=TUNED_LRTV), wanted, facts)
+    settings = TUNED_LRTV if name == "lrtv-tuned" else LRTVSettings()
+    return ChosenMethod(partial(lrtv, settings=settings), wanted, {"Method": name, **asdict(settings)})
 
 
 def _choose_network(scale: int | None, model: str, *, trusted_class: str, device: str, precision: str) -> ChosenMethod:

@@ -176,5 +176,5 @@ def test_refusals(method, image, scale, error, says):
 def test_without_scipy_the_extra_is_named(method, monkeypatch):
     database = method().database
     monkeypatch.setitem(sys.modules, "scipy.spatial", None)
-    with pytest.raises(MissingExtraError, match=r"dnsp\[classical\]"):
+    with pytest.raises(MissingExtraError, match=r"dnsp\[stats\]"):
         SRSW(database)
