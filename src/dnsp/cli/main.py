@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from dnsp import __version__
-from dnsp.cli import balance, brainweb, database, degrade, demo, enhance, evaluate, patches, register, simulate, train
+from dnsp.cli import (
+    balance,
+    brainweb,
+    database,
+    degrade,
+    demo,
+    enhance,
+    evaluate,
+    patches,
+    register,
+    reproduce,
+    simulate,
+    train,
+)
 from dnsp.errors import DnspError, ModelError, SettingError
 
 __all__ = ["app", "main"]
@@ -36,6 +49,7 @@ app.command("patches")(patches.patches)
 app.command("train")(train.train)
 app.command("database")(database.database)
 app.command("balance")(balance.balance)
+app.command("reproduce")(reproduce.reproduce)
 app.command("demo")(demo.demo)
 
 

@@ -1,0 +1,141 @@
+"""`dnsp reproduce`: the paper's experiments on the data at hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dnsp.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    from dnsp.datasets import PairedScan
+
+__all__ = ["reproduce"]
+
+BudgetName: TypeAlias = Literal["smoke", "cpu", "paper"]
+
+
+def reproduce(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")],
+    budget: Annotated[
+        BudgetName, typer.Option(help="smoke: minutes; cpu: hours on two cores; paper: its own sizes, for a GPU.")
+    ] = "smoke",
+    cohort: Annotated[
+        Path | None,
+        typer.Option(help="Scans that stand for ADNI: a BIDS data set, an ADNI download, a folder, a table."),
+    ] = None,
+    heads: Annotated[
+        Path | None, typer.Option(help="Simulated heads that stand for BrainWeb, or BrainWeb's own files.")
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="A table of pairs (subject_id, low, high); else they are simulated from the cohort."),
+    ] = None,
+    registered: Annotated[
+        bool, typer.Option("--registered", help="The pairs lie on one grid already; do not register them.")
+    ] = False,
+    experiments: Annotated[
+        str, typer.Option(help="Only these, for example table1,figure15; by default all that the data allow.")
+    ] = "",
+    methods: Annotated[str, typer.Option(help="Only these, for example bicubic,edsr-NP,edsr-AP.")] = "",
+    seeds: Annotated[str, typer.Option(help="In place of the budget's, for example 0,1,2.")] = "",
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings and measurements at the same time.")] = 1,
+) -> None:
+    """Run the paper's experiments: train every method, measure it on every test image, write down every number.
+
+    Stopped at any point, the same command goes on; what is finished is never run again.
+    """
+    from dnsp.experiments import (  # noqa: PLC0415
+        BUDGETS,
+        RunRecord,
+        assemble,
+        choose_experiments,
+        find_data,
+        make_plan,
+        run_cells,
+    )
+
+    chosen = BUDGETS[budget]
+    if seeds:
+        chosen = replace(chosen, seeds=_read_seeds(seeds))
+    console = Console(stderr=True)
+    record = RunRecord(output, budget=chosen)
+    data = find_data(
+        chosen,
+        cohort=cohort,
+        heads=heads,
+        pairs=_read_pairs(pairs, output, registered=registered, console=console),
+        folder=output / "data",
+        on_scan=lambda line: console.print(line, highlight=False),
+    )
+    wanted, left_out = choose_experiments(_read_names(experiments), data)
+    if left_out:
+        console.print(f"left out for want of data: {', '.join(left_out)}", highlight=False)
+    plan = make_plan(chosen, data, experiments=wanted, methods=_read_names(methods))
+    options = {
+        "budget": budget,
+        "cohort": _name(cohort),
+        "heads": _name(heads),
+        "pairs": _name(pairs),
+        "registered": registered,
+        "experiments": experiments,
+        "methods": methods,
+        "seeds": seeds,
+        "jobs": jobs,
+    }
+    record.begin(data, experiments=wanted, plan=plan, options=options)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task("cells", total=len(plan))
+        ran = run_cells(
+            plan,
+            data,
+            results=output,
+            jobs=jobs,
+            on_cell=lambda done, total, name: progress.update(
+                task, completed=done, total=total, description=name or "cells"
+            ),
+        )
+    assemble(plan, output)
+    record.end(plan, ran=ran)
+    typer.echo(
+        f"{ran} of {len(plan)} cells were run, the others were there; the numbers are in {output / 'images.csv'}"
+    )
+
+
+def _read_pairs(table: Path | None, output: Path, *, registered: bool, console: Console) -> list[PairedScan]:
+    if table is None:
+        if registered:
+            raise SettingError("--registered says something of --pairs: give both, or neither")
+        return []
+    from dnsp.datasets import is_pair_table, read_pair_manifest  # noqa: PLC0415
+
+    if not is_pair_table(table):
+        raise DataError(f"{table}: not a table of pairs (.csv or .tsv with the columns subject_id, low and high)")
+    pairs = read_pair_manifest(table)
+    if registered:
+        return pairs
+    from dnsp.cli.register import register_pairs  # noqa: PLC0415
+
+    return register_pairs(pairs, output / "data" / "registered", console=console)
+
+
+def _read_names(option: str) -> list[str]:
+    return [name.strip() for name in option.split(",") if name.strip()]
+
+
+def _read_seeds(option: str) -> tuple[int, ...]:
+    names = _read_names(option)
+    if not names or not all(name.isdecimal() for name in names):
+        raise SettingError(f"--seeds must look like 0,1,2, not {option!r}")
+    return tuple(map(int, names))
+
+
+def _name(path: Path | None) -> str | None:
+    """Give the last part of a path: where it lies on this machine is nobody's concern."""
+    return None if path is None else path.resolve().name

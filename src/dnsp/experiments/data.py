@@ -1,0 +1,201 @@
+"""The data sets of a run: the user's own, and what is made to stand for the ones that are not given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from dnsp.datasets import PairedScan, Scan, SimulatedScan, find_scans, make_procedural_labels, simulate_file
+from dnsp.errors import DataError, SettingError
+from dnsp.experiments.budgets import Budget
+from dnsp.experiments.partners import make_partner
+from dnsp.io import scan_stem
+
+__all__ = ["DataKey", "DataSet", "find_data"]
+
+DataKey: TypeAlias = Literal["adni", "brainweb", "low-field", "paired"]
+
+_STANDS_FOR: dict[DataKey, str] = {
+    "adni": "ADNI",
+    "brainweb": "BrainWeb",
+    "low-field": "ADNI at a lower field",
+    "paired": "HCP pairs",
+}
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Scans of subjects, or pairs of them, and in plain words what they are.
+
+    Parameters
+    ----------
+    key : str
+        Its name in every table of numbers.
+    name : str
+        What the scans really are.
+    scans : tuple of Scan or PairedScan
+        In the order of the subjects' names.
+    digest : str
+        Follows from the subjects' names and the bytes of their files.
+    """
+
+    key: DataKey
+    name: str
+    scans: tuple[Scan | PairedScan, ...]
+    digest: str
+
+    @property
+    def stands_for(self) -> str:
+        """The paper's data set in whose place it is."""
+        return _STANDS_FOR[self.key]
+
+
+def find_data(
+    budget: Budget,
+    *,
+    cohort: Path | None,
+    heads: Path | None,
+    pairs: Sequence[PairedScan],
+    folder: Path,
+    on_scan: Callable[[str], None] | None = None,
+) -> dict[DataKey, DataSet]:
+    """Find the data sets of a run, and make what a budget has made.
+
+    Parameters
+    ----------
+    budget : Budget
+        How many subjects are needed, and whether procedural heads stand for cohorts that are not given.
+    cohort, heads : Path, optional
+        What `dnsp.datasets.find_scans` reads: scans that stand for ADNI's, and simulated heads that stand for BrainWeb's.
+    pairs : sequence of PairedScan
+        Pairs that lie on one grid. Where there are none, they are simulated from the cohort (see `make_partner`).
+    folder : Path
+        Where scans are made. What is there is not made again.
+    on_scan : callable, optional
+        Called with a line before each scan that is made.
+
+    Returns
+    -------
+    dict of str to DataSet
+        Those of adni, low-field, brainweb and paired that there are.
+
+    Raises
+    ------
+    DataError
+        If there are too few subjects for a split.
+    SettingError
+        If nothing is given, and the budget makes no heads.
+    """
+    if budget.head_size is None and not (cohort or heads or pairs):
+        raise SettingError(
+            f"the {budget.name} budget needs data: give --cohort, --heads or --pairs; the smoke budget makes its own"
+        )
+    tell = on_scan or (lambda _: None)
+    needed = 2 * budget.subjects_per_side
+    found: dict[DataKey, DataSet] = {}
+    scans = _find_or_make("cohort", cohort, budget, folder=folder, tell=tell)
+    if scans:
+        name = _describe(cohort, scans)
+        used = _require(cohort, scans, needed, budget)
+        found["adni"] = _data_set("adni", name, used)
+        field = budget.low_field
+        lowered = f"{name}, brought from {field.high_tesla:g} T to {field.low_tesla:g} T by simulation"
+        found["low-field"] = _data_set("low-field", lowered, used)
+    simulated = _find_or_make("heads", heads, budget, folder=folder, tell=tell)
+    if simulated:
+        found["brainweb"] = _data_set(
+            "brainweb", _describe(heads, simulated), _require(heads, simulated, needed, budget)
+        )
+    count = budget.pair_training + budget.pair_test
+    if pairs:
+        if len(pairs) < count:
+            raise DataError(f"the {budget.name} budget needs {count} pairs of scans, there are {len(pairs)}")
+        name = f"{len(pairs)} pairs of scans of {_source_of(pairs[0].high)}"
+        found["paired"] = _data_set("paired", name, pairs)
+    elif scans:
+        used = _require(cohort, scans, count, budget)
+        made = [_make_pair(scan, folder / "paired", tell) for scan in used]
+        name = f"{_describe(cohort, used)}, each with a simulated partner of lower resolution, other contrast and more noise"
+        found["paired"] = _data_set("paired", name, made)
+    return found
+
+
+def _find_or_make(
+    name: str, source: Path | None, budget: Budget, *, folder: Path, tell: Callable[[str], None]
+) -> list[Scan]:
+    if source is not None:
+        return find_scans(source)
+    if budget.head_size is None:
+        return []
+    scans = []
+    settings = SimulatedScan()
+    made = folder / name
+    made.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 2 * budget.subjects_per_side + 1):
+        subject = f"{name}-{number:02d}"
+        scan = Scan(subject, made / settings.name(subject))
+        if not scan.path.exists():
+            tell(f"making {subject}")
+            labels = make_procedural_labels(subject, size=budget.head_size)
+            simulate_file(labels, scan.path, subject_id=subject, settings=settings)
+        scans.append(scan)
+    return scans
+
+
+def _make_pair(scan: Scan, folder: Path, tell: Callable[[str], None]) -> PairedScan:
+    folder.mkdir(parents=True, exist_ok=True)
+    partner = folder / f"{scan.subject_id}_low.nii.gz"
+    if not partner.exists():
+        tell(f"making the partner of {scan.subject_id}")
+        make_partner(scan, partner)
+    return PairedScan(scan.subject_id, partner, scan.path)
+
+
+def _require(source: Path | None, scans: Sequence[Scan], needed: int, budget: Budget) -> list[Scan]:
+    """Take the first subjects by name, as many as the splits need."""
+    if len(scans) < needed:
+        raise DataError(
+            f"{source}: the {budget.name} budget needs {needed} subjects, there are {len(scans)}; "
+            "add some, or take a smaller budget"
+        )
+    return list(scans[:needed])
+
+
+def _data_set(key: DataKey, name: str, scans: Sequence[Scan | PairedScan]) -> DataSet:
+    digest = hashlib.sha256()
+    for scan in scans:
+        digest.update(scan.subject_id.encode())
+        for source in [scan.low, scan.high] if isinstance(scan, PairedScan) else [scan.path]:
+            for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+                if file.is_file():
+                    with file.open("rb") as opened:
+                        digest.update(hashlib.file_digest(opened, "sha256").digest())
+    return DataSet(key, name, tuple(scans), digest.hexdigest()[:16])
+
+
+def _describe(source: Path | None, scans: Sequence[Scan]) -> str:
+    """Say what scans are, in the words of the files beside them where these say it."""
+    subjects = f"{len(scans)} subjects ({scans[0].subject_id} to {scans[-1].subject_id})"
+    if source is None:
+        return f"procedural heads made by dnsp, no data of a person, {subjects}"
+    first = scans[0].path
+    said = _said(first.with_name(f"{scan_stem(first)}.json"), "Description")
+    said = said or (_said(source / "dataset_description.json", "Name") if source.is_dir() else "")
+    return f"{source.resolve().name}, {subjects}" + (f": {said}" if said else "")
+
+
+def _source_of(path: Path) -> str:
+    return path.resolve().parent.name or path.name
+
+
+def _said(path: Path, entry: str) -> str:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    said = facts.get(entry, "") if isinstance(facts, dict) else ""
+    return said if isinstance(said, str) else ""

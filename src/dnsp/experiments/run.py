@@ -1,0 +1,107 @@
+"""The cells of a plan, one after the other or several at a time in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import torch
+
+from dnsp.errors import DnspError, SettingError
+from dnsp.experiments.cell import is_finished, run_cell
+from dnsp.experiments.data import DataKey, DataSet
+from dnsp.experiments.plan import Cell, Planned
+
+__all__ = ["run_cells"]
+
+
+def run_cells(
+    plan: Sequence[Planned],
+    data: Mapping[DataKey, DataSet],
+    *,
+    results: Path,
+    jobs: int = 1,
+    on_cell: Callable[[int, int, str], None] | None = None,
+) -> int:
+    """Run the cells that are not finished.
+
+    Stopped anywhere, even by kill -9, the next call goes on: with the cells that are missing, and with a training after its
+    last complete epoch.
+
+    Parameters
+    ----------
+    plan : sequence of Planned
+    data : mapping of str to DataSet
+    results : Path
+        The folder of the run.
+    jobs : int
+        Cells run at the same time; each takes its share of the cores.
+    on_cell : callable, optional
+        Called with cells done, cells in all, and a cell's name: of the one that begins, or, with several jobs, of the one
+        that ended.
+
+    Returns
+    -------
+    int
+        How many cells were run.
+
+    Raises
+    ------
+    DnspError
+        As `run_cell` does, with the cell's name; the cells done before stay.
+    """
+    if jobs < 1:
+        raise SettingError(f"jobs must be at least 1, not {jobs}")
+    missing = [planned.cell for planned in plan if not is_finished(planned.cell, results)]
+    done = len(plan) - len(missing)
+    tell = on_cell or (lambda _done, _total, _name: None)
+    tell(done, len(plan), "")
+    if jobs == 1 or len(missing) <= 1:
+        for number, cell in enumerate(missing, start=done):
+            tell(number, len(plan), cell.id)
+            _run(cell, data[cell.dataset], results)
+            tell(number + 1, len(plan), cell.id)
+        return len(missing)
+    processes = multiprocessing.get_context("spawn")
+    stop = processes.Event()
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    with ProcessPoolExecutor(jobs, mp_context=processes, initializer=_begin, initargs=(stop, threads)) as pool:
+        try:
+            works = {pool.submit(_run, cell, data[cell.dataset], results): cell for cell in missing}
+            for number, work in enumerate(as_completed(works), start=done + 1):
+                work.result()
+                tell(number, len(plan), works[work].id)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
+            raise
+    return len(missing)
+
+
+def _run(cell: Cell, data: DataSet, results: Path) -> None:
+    try:
+        run_cell(cell, data, results=results)
+    except DnspError as error:
+        if len(error.args) == 1:  # the kind of error stays, and with it the exit code
+            error.args = (f"{cell.id}: {error}",)
+        raise
+
+
+def _begin(stop: Event, threads: int) -> None:
+    """Make ready a process that runs cells: its threads, and that it ends when it is told to or left alone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process tells the others
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
+
+
+def _end_with_parent(stop: Event) -> None:
+    parent = multiprocessing.parent_process()
+    while not stop.wait(1.0) and parent is not None and parent.is_alive():
+        pass
+    os._exit(1)  # a cell can be stopped anywhere: what it had written is whole
