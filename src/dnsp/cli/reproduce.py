@@ -49,12 +49,15 @@ def reproduce(
     """Run the paper's experiments: train every method, measure it on every test image, write down every number.
 
     Stopped at any point, the same command goes on; what is finished is never run again.
+
+    Exit code 0: all done. 1: some training failed, the others are done; or data cannot be used. 2: the call was wrong.
     """
     from dnsp.experiments import (  # noqa: PLC0415
         BUDGETS,
         RunRecord,
         assemble,
         choose_experiments,
+        data_needed,
         find_data,
         make_plan,
         run_cells,
@@ -64,18 +67,21 @@ def reproduce(
     if seeds:
         chosen = replace(chosen, seeds=_read_seeds(seeds))
     console = Console(stderr=True)
+    named = _read_names(experiments)
+    keys = data_needed(named)
     record = RunRecord(output, budget=chosen)
     data = find_data(
         chosen,
+        keys=keys,
         cohort=cohort,
         heads=heads,
         pairs=_read_pairs(pairs, output, registered=registered, console=console),
         folder=output / "data",
         on_scan=lambda line: console.print(line, highlight=False),
     )
-    wanted, left_out = choose_experiments(_read_names(experiments), data)
-    if left_out:
-        console.print(f"left out for want of data: {', '.join(left_out)}", highlight=False)
+    wanted = choose_experiments(named, data)
+    if keys - data.keys():
+        console.print(f"left out for want of data: {', '.join(sorted(keys - data.keys()))}", highlight=False)
     plan = make_plan(chosen, data, experiments=wanted, methods=_read_names(methods))
     options = {
         "budget": budget,
@@ -92,7 +98,7 @@ def reproduce(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task("cells", total=len(plan))
-        ran = run_cells(
+        outcome = run_cells(
             plan,
             data,
             results=output,
@@ -102,10 +108,13 @@ def reproduce(
             ),
         )
     assemble(plan, output)
-    record.end(plan, ran=ran)
-    typer.echo(
-        f"{ran} of {len(plan)} cells were run, the others were there; the numbers are in {output / 'images.csv'}"
-    )
+    record.end(plan, outcome)
+    there = len(plan) - outcome.ran - len(outcome.failed)
+    typer.echo(f"{outcome.ran} cells run, {there} were there; the numbers are in {output / 'images.csv'}")
+    for line in outcome.failed:
+        console.print(f"dnsp: error: {line}", highlight=False, soft_wrap=True, markup=False)
+    if outcome.failed:
+        raise typer.Exit(1)
 
 
 def _read_pairs(table: Path | None, output: Path, *, registered: bool, console: Console) -> list[PairedScan]:

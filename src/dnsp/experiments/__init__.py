@@ -12,10 +12,11 @@ from dnsp.experiments.plan import (
     Experiment,
     Planned,
     choose_experiments,
+    data_needed,
     make_plan,
 )
 from dnsp.experiments.results import RunRecord, assemble
-from dnsp.experiments.run import run_cells
+from dnsp.experiments.run import Outcome, run_cells
 
 __all__ = [
     "BUDGETS",
@@ -29,11 +30,13 @@ __all__ = [
     "DatabaseConfig",
     "Experiment",
     "ImageRow",
+    "Outcome",
     "Partner",
     "Planned",
     "RunRecord",
     "assemble",
     "choose_experiments",
+    "data_needed",
     "find_data",
     "folder_of",
     "is_finished",

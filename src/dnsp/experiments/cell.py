@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -30,6 +31,10 @@ from dnsp.training import TrainingConfig, cache_pairs, lower_resolution, train
 __all__ = ["ImageRow", "folder_of", "is_finished", "run_cell"]
 
 _STATE = "state.safetensors"
+
+logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(
+    logging.WARNING
+)  # a line for each training says nothing
 
 
 class ImageRow(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -57,6 +57,7 @@ class DataSet:
 def find_data(
     budget: Budget,
     *,
+    keys: Collection[DataKey],
     cohort: Path | None,
     heads: Path | None,
     pairs: Sequence[PairedScan],
@@ -69,6 +70,8 @@ def find_data(
     ----------
     budget : Budget
         How many subjects are needed, and whether procedural heads stand for cohorts that are not given.
+    keys : collection of str
+        The data sets that are needed; no others are looked at or made.
     cohort, heads : Path, optional
         What `dnsp.datasets.find_scans` reads: scans that stand for ADNI's, and simulated heads that stand for BrainWeb's.
     pairs : sequence of PairedScan
@@ -81,7 +84,7 @@ def find_data(
     Returns
     -------
     dict of str to DataSet
-        Those of adni, low-field, brainweb and paired that there are.
+        Those of `keys` that there are.
 
     Raises
     ------
@@ -95,33 +98,37 @@ def find_data(
             f"the {budget.name} budget needs data: give --cohort, --heads or --pairs; the smoke budget makes its own"
         )
     tell = on_scan or (lambda _: None)
-    needed = 2 * budget.subjects_per_side
     found: dict[DataKey, DataSet] = {}
+    if "brainweb" in keys and (scans := _find_or_make("heads", heads, budget, folder=folder, tell=tell)):
+        name, used = _describe(heads, scans), _require(heads, scans, 2 * budget.subjects_per_side, budget)
+        found["brainweb"] = _data_set("brainweb", name, used)
+    if "paired" in keys and pairs:
+        found["paired"] = _pairs(pairs, budget)
+    if not set(keys) - found.keys() - {"brainweb"}:
+        return found
     scans = _find_or_make("cohort", cohort, budget, folder=folder, tell=tell)
-    if scans:
-        name = _describe(cohort, scans)
-        used = _require(cohort, scans, needed, budget)
-        found["adni"] = _data_set("adni", name, used)
+    if not scans:
+        return found
+    name = _describe(cohort, scans)
+    if "adni" in keys or "low-field" in keys:
+        used = _require(cohort, scans, 2 * budget.subjects_per_side, budget)
         field = budget.low_field
         lowered = f"{name}, brought from {field.high_tesla:g} T to {field.low_tesla:g} T by simulation"
-        found["low-field"] = _data_set("low-field", lowered, used)
-    simulated = _find_or_make("heads", heads, budget, folder=folder, tell=tell)
-    if simulated:
-        found["brainweb"] = _data_set(
-            "brainweb", _describe(heads, simulated), _require(heads, simulated, needed, budget)
-        )
-    count = budget.pair_training + budget.pair_test
-    if pairs:
-        if len(pairs) < count:
-            raise DataError(f"the {budget.name} budget needs {count} pairs of scans, there are {len(pairs)}")
-        name = f"{len(pairs)} pairs of scans of {_source_of(pairs[0].high)}"
-        found["paired"] = _data_set("paired", name, pairs)
-    elif scans:
-        used = _require(cohort, scans, count, budget)
+        both = _data_set("adni", name, used), _data_set("low-field", lowered, used)
+        found |= {one.key: one for one in both if one.key in keys}
+    if "paired" in keys and not pairs:
+        used = _require(cohort, scans, budget.pair_training + budget.pair_test, budget)
         made = [_make_pair(scan, folder / "paired", tell) for scan in used]
-        name = f"{_describe(cohort, used)}, each with a simulated partner of lower resolution, other contrast and more noise"
-        found["paired"] = _data_set("paired", name, made)
+        partners = "each with a simulated partner of lower resolution, other contrast and more noise"
+        found["paired"] = _data_set("paired", f"{_describe(cohort, used)}, {partners}", made)
     return found
+
+
+def _pairs(pairs: Sequence[PairedScan], budget: Budget) -> DataSet:
+    count = budget.pair_training + budget.pair_test
+    if len(pairs) < count:
+        raise DataError(f"the {budget.name} budget needs {count} pairs of scans, there are {len(pairs)}")
+    return _data_set("paired", f"{len(pairs)} pairs of scans of {_source_of(pairs[0].high)}", pairs)
 
 
 def _find_or_make(

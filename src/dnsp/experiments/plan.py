@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -23,6 +23,7 @@ __all__ = [
     "Experiment",
     "Planned",
     "choose_experiments",
+    "data_needed",
     "make_plan",
 ]
 
@@ -136,32 +137,34 @@ class _Wanted(NamedTuple):
     seed: int
 
 
-def choose_experiments(
-    wanted: Sequence[str], data: Mapping[DataKey, DataSet]
-) -> tuple[list[Experiment], list[Experiment]]:
-    """Sort out which experiments can be run with the data at hand: all that can where none is named.
+def data_needed(wanted: Sequence[str]) -> set[DataKey]:
+    """Name the data sets that experiments can use; those of all experiments where none is named.
 
-    Returns
-    -------
-    chosen, left_out : list of str
-        In the paper's order; left out are those that lack their data, where none was named.
+    Raises
+    ------
+    SettingError
+        If there is no such experiment.
+    """
+    for name in wanted:
+        if name not in EXPERIMENTS:
+            raise SettingError(f"no experiment is called {name!r}; there are: {', '.join(EXPERIMENTS)}")
+    return {key for experiment in EXPERIMENTS if experiment in (wanted or EXPERIMENTS) for key in _DATA_OF[experiment]}
+
+
+def choose_experiments(wanted: Sequence[str], data: Collection[DataKey]) -> list[Experiment]:
+    """Choose the experiments to run, in the paper's order: all that the data allow where none is named.
 
     Raises
     ------
     SettingError
         If there is no such experiment, or one that is named lacks its data.
     """
-    for name in wanted:
-        if name not in EXPERIMENTS:
-            raise SettingError(f"no experiment is called {name!r}; there are: {', '.join(EXPERIMENTS)}")
-    able = [experiment for experiment in EXPERIMENTS if any(key in data for key in _DATA_OF[experiment])]
     for experiment in EXPERIMENTS:
-        if experiment in wanted and experiment not in able:
+        if experiment in wanted and data_needed([experiment]).isdisjoint(data):
             needs = " or ".join(_DATA_OF[experiment])
             raise SettingError(f"{experiment} needs {needs} data; give --cohort, --heads or --pairs")
-    if wanted:
-        return [experiment for experiment in EXPERIMENTS if experiment in wanted], []
-    return able, [experiment for experiment in EXPERIMENTS if experiment not in able]
+    named = wanted or EXPERIMENTS
+    return [one for one in EXPERIMENTS if one in named and not data_needed([one]).isdisjoint(data)]
 
 
 def make_plan(

@@ -20,9 +20,10 @@ from dnsp import __version__
 from dnsp.atomic import replace_file
 from dnsp.errors import DataError
 from dnsp.experiments.budgets import Budget
-from dnsp.experiments.cell import ImageRow, folder_of
+from dnsp.experiments.cell import ImageRow, folder_of, is_finished
 from dnsp.experiments.data import DataKey, DataSet
 from dnsp.experiments.plan import Cell, Experiment, Planned
+from dnsp.experiments.run import Outcome
 
 __all__ = ["RunRecord", "assemble"]
 
@@ -113,11 +114,13 @@ class RunRecord:
         }
         self._write()
 
-    def end(self, plan: Sequence[Planned], *, ran: int) -> None:
-        """Write down that everything is done, and the seconds that the cells took one by one."""
-        if ran or not self._facts["finished"]:
+    def end(self, plan: Sequence[Planned], outcome: Outcome) -> None:
+        """Write down what failed, that everything else is done, and the seconds that the cells took one by one."""
+        if outcome.ran or not self._facts["finished"]:
             self._facts["finished"] = _now()
-        folders = (folder_of(planned.cell, self._path.parent) for planned in plan)
+        self._facts["failed"] = list(outcome.failed)
+        results = self._path.parent
+        folders = [folder_of(planned.cell, results) for planned in plan if is_finished(planned.cell, results)]
         times = (json.loads((folder / "seconds.json").read_text(encoding="utf-8")) for folder in folders)
         self._facts["seconds"] = sum(sum(time.values()) for time in times)
         self._write()
@@ -159,6 +162,7 @@ def assemble(plan: Sequence[Planned], results: Path) -> None:
     DataError
         If a file cannot be written.
     """
+    plan = [planned for planned in plan if is_finished(planned.cell, results)]
     images = (
         [experiment, *row]
         for planned in plan

@@ -10,15 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-from dnsp.errors import DnspError, SettingError
+from dnsp.errors import DnspError, MissingExtraError, SettingError, TrainingError
 from dnsp.experiments.cell import is_finished, run_cell
 from dnsp.experiments.data import DataKey, DataSet
 from dnsp.experiments.plan import Cell, Planned
 
-__all__ = ["run_cells"]
+__all__ = ["Outcome", "run_cells"]
+
+
+class Outcome(NamedTuple):
+    """How many cells were run to their end, and a line for each whose training could not go on."""
+
+    ran: int
+    failed: tuple[str, ...]
 
 
 def run_cells(
@@ -28,11 +36,11 @@ def run_cells(
     results: Path,
     jobs: int = 1,
     on_cell: Callable[[int, int, str], None] | None = None,
-) -> int:
+) -> Outcome:
     """Run the cells that are not finished.
 
     Stopped anywhere, even by kill -9, the next call goes on: with the cells that are missing, and with a training after its
-    last complete epoch.
+    last complete epoch. A training that fails (a loss that is not finite) does not keep the other cells from being run.
 
     Parameters
     ----------
@@ -48,13 +56,12 @@ def run_cells(
 
     Returns
     -------
-    int
-        How many cells were run.
+    Outcome
 
     Raises
     ------
     DnspError
-        As `run_cell` does, with the cell's name; the cells done before stay.
+        If a scan cannot be used or a file cannot be written; the cells done before stay.
     """
     if jobs < 1:
         raise SettingError(f"jobs must be at least 1, not {jobs}")
@@ -62,12 +69,13 @@ def run_cells(
     done = len(plan) - len(missing)
     tell = on_cell or (lambda _done, _total, _name: None)
     tell(done, len(plan), "")
+    failed: list[str] = []
     if jobs == 1 or len(missing) <= 1:
         for number, cell in enumerate(missing, start=done):
             tell(number, len(plan), cell.id)
-            _run(cell, data[cell.dataset], results)
+            failed += _run(cell, data[cell.dataset], results)
             tell(number + 1, len(plan), cell.id)
-        return len(missing)
+        return Outcome(len(missing) - len(failed), tuple(failed))
     processes = multiprocessing.get_context("spawn")
     stop = processes.Event()
     threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -75,22 +83,24 @@ def run_cells(
         try:
             works = {pool.submit(_run, cell, data[cell.dataset], results): cell for cell in missing}
             for number, work in enumerate(as_completed(works), start=done + 1):
-                work.result()
+                failed += work.result()
                 tell(number, len(plan), works[work].id)
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
             stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return len(missing)
+    return Outcome(len(missing) - len(failed), tuple(failed))
 
 
-def _run(cell: Cell, data: DataSet, results: Path) -> None:
+def _run(cell: Cell, data: DataSet, results: Path) -> list[str]:
+    """Run a cell; give what a failed training said."""
     try:
         run_cell(cell, data, results=results)
-    except DnspError as error:
-        if len(error.args) == 1:  # the kind of error stays, and with it the exit code
-            error.args = (f"{cell.id}: {error}",)
-        raise
+    except TrainingError as error:
+        return [f"{cell.id}: {error}"]
+    except MissingExtraError as error:  # which does not travel between processes
+        raise DnspError(str(error)) from error
+    return []
 
 
 def _begin(stop: Event, threads: int) -> None:

@@ -1,0 +1,99 @@
+"""Which scans a run takes, what it calls them, and the partners it makes."""
+
+import json
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from dnsp.datasets import PairedScan, Scan
+from dnsp.errors import DataError, SettingError
+from dnsp.experiments import BUDGETS, find_data, make_partner
+
+SMALL = replace(BUDGETS["smoke"], head_size=None)
+ALL = ("adni", "low-field", "brainweb", "paired")
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Make a BIDS data set of so many small heads, and say what it is."""
+
+    def make(count=4):
+        folder = tmp_path / "cohort"
+        for number in range(1, count + 1):
+            anat = folder / f"sub-{number:02d}" / "anat"
+            anat.mkdir(parents=True)
+            voxels = np.random.default_rng(number).uniform(0, 900, (13, 15, 6)).astype(np.float32)
+            nib.save(nib.Nifti1Image(voxels, np.diag([-0.9, 1.1, 3.0, 1.0])), anat / f"sub-{number:02d}_T1w.nii.gz")
+        (folder / "dataset_description.json").write_text(json.dumps({"Name": "Heads of nobody"}))
+        return folder
+
+    return make
+
+
+def find(folder, budget=SMALL, *, keys=ALL, cohort=None, heads=None, pairs=()):
+    return find_data(budget, keys=keys, cohort=cohort, heads=heads, pairs=pairs, folder=folder)
+
+
+def test_a_cohort_stands_for_adni_for_its_lower_field_and_for_pairs(cohort, tmp_path):
+    data = find(tmp_path / "made", cohort=cohort())
+    assert {key: (one.stands_for, len(one.scans)) for key, one in data.items()} == {
+        "adni": ("ADNI", 4),
+        "low-field": ("ADNI at a lower field", 4),
+        "paired": ("HCP pairs", 4),
+    }
+    assert data["adni"].name == "cohort, 4 subjects (01 to 04): Heads of nobody"
+    assert "simulation" in data["low-field"].name
+    assert "simulated partner" in data["paired"].name
+    assert all(isinstance(scan, PairedScan) and scan.low.exists() for scan in data["paired"].scans)
+
+
+def test_only_what_is_needed_is_made(cohort, tmp_path):
+    assert set(find(tmp_path / "made", cohort=cohort(), keys=["adni"])) == {"adni"}
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_digest_follows_from_the_bytes_and_not_from_the_place(cohort, tmp_path):
+    folder = cohort()
+    first = find(tmp_path / "made", cohort=folder, keys=["adni"])["adni"].digest
+    moved = folder.rename(tmp_path / "moved")
+    assert find(tmp_path / "made", cohort=moved, keys=["adni"])["adni"].digest == first
+    with (moved / "sub-02" / "anat" / "sub-02_T1w.nii.gz").open("r+b") as file:
+        file.seek(4)
+        file.write(b"\x01")
+    assert find(tmp_path / "made", cohort=moved, keys=["adni"])["adni"].digest != first
+
+
+def test_procedural_heads_are_made_once(tmp_path):
+    budget = replace(SMALL, subjects_per_side=2, head_size=(40, 48, 40))
+    data = find(tmp_path / "made", budget, keys=["brainweb"])
+    assert "procedural heads made by dnsp, no data of a person" in data["brainweb"].name
+    times = [scan.path.stat().st_mtime_ns for scan in data["brainweb"].scans]
+    again = find(tmp_path / "made", budget, keys=["brainweb"])
+    assert again == data
+    assert [scan.path.stat().st_mtime_ns for scan in again["brainweb"].scans] == times
+
+
+def test_too_little_data_has_its_line(cohort, tmp_path):
+    folder = cohort(3)
+    with pytest.raises(DataError, match=r"cohort: the smoke budget needs 4 subjects, there are 3; add some"):
+        find(tmp_path / "made", cohort=folder)
+    with pytest.raises(DataError, match="needs 4 pairs of scans, there are 1"):
+        find(tmp_path / "made", pairs=[PairedScan("01", folder, folder)])
+    with pytest.raises(SettingError, match="the smoke budget needs data: give --cohort, --heads or --pairs"):
+        find(tmp_path / "made")
+
+
+def test_a_partner_is_worse_than_its_scan_and_lies_on_its_grid(cohort, tmp_path):
+    scan = Scan("01", cohort(1) / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    for name in ("one", "other"):
+        make_partner(scan, tmp_path / f"{name}.nii.gz")
+    partner, high = nib.load(tmp_path / "one.nii.gz"), nib.load(scan.path)
+    assert partner.shape == high.shape == (13, 15, 6)
+    np.testing.assert_allclose(partner.affine, high.affine, atol=1e-6)
+    low, true = partner.get_fdata(), high.get_fdata()
+    assert np.abs(np.diff(low, axis=0)).mean() / low.std() < 0.9 * np.abs(np.diff(true, axis=0)).mean() / true.std()
+    assert 0.2 < np.corrcoef(low.ravel(), true.ravel())[0, 1] < 0.99
+    np.testing.assert_array_equal(low, nib.load(tmp_path / "other.nii.gz").get_fdata())
+    assert "no second scan" in json.loads((tmp_path / "one.json").read_text())["Description"]

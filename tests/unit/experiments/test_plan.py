@@ -1,0 +1,133 @@
+"""What each experiment asks for, what they share, and what a cell is told apart by."""
+
+from dataclasses import replace
+
+import pytest
+
+from dnsp.errors import DataError, SettingError
+from dnsp.experiments import BUDGETS, EXPERIMENTS, choose_experiments, data_needed, make_plan
+from dnsp.training import TrainingConfig
+
+PAPER = BUDGETS["paper"]
+
+
+@pytest.fixture
+def whole_plan(make_data):
+    return make_plan(PAPER, make_data(), experiments=EXPERIMENTS)
+
+
+def test_the_papers_plan_has_as_many_cells_as_counted_by_hand(make_data, whole_plan):
+    sizes = {one: len(make_plan(PAPER, make_data(), experiments=[one])) for one in EXPERIMENTS}
+    assert sizes == {
+        "table1": 2 * 5 * 5,  # data sets, variants, seeds
+        "table2": 2 * 8 * 3,  # data sets, methods, scales
+        "table3": 2,
+        "table4": 2 * 5,  # methods, draws
+        "table5": 2 * 5,
+        "figure9": 2 * 6 * 5,
+        "figure15": 2 * 6 * 4,  # data sets, methods that learn, fractions
+    }
+    # Shared: EDSR NP and AP at x2 (4), the draws of AP (5), all variants and SRCNN of one seed (50 + 2), all of x2 (12).
+    assert len(whole_plan) == sum(sizes.values()) - 4 - 5 - 52 - 12 == 155
+
+
+def test_a_cell_that_experiments_share_is_there_once(whole_plan):
+    ids = [planned.cell.id for planned in whole_plan]
+    assert len(set(ids)) == len(ids)
+    (shared,) = (planned for planned in whole_plan if planned.cell.id.startswith("adni-x2-edsr-AP-100-seed0-"))
+    assert shared.experiments == ("table1", "table2", "figure9", "figure15")
+
+
+def test_a_cell_is_told_apart_by_everything_it_follows_from_and_by_nothing_else(make_data):
+    def identity(budget=PAPER, data=None, experiments=("table1",)):
+        plan = make_plan(budget, data or make_data(), experiments=experiments)
+        return next(one.cell.id for one in plan if one.cell.method == "edsr-AP" and one.cell.dataset == "adni")
+
+    same = identity()
+    assert identity() == same
+    assert identity(experiments=EXPERIMENTS) == same
+    assert identity(replace(PAPER, name="other", seeds=(0, 7), scales=(2,))) == same
+    for other in (
+        replace(PAPER, test_slices_per_subject=39),
+        replace(PAPER, objective=replace(PAPER.objective, alpha=2e-5)),
+        replace(PAPER, optimiser=replace(PAPER.optimiser, epochs=49)),
+        replace(PAPER, subjects_per_side=9),
+        replace(PAPER, edsr="edsr-small"),
+    ):
+        assert identity(other) != same
+    assert identity(data=make_data(digest="other")) != same
+
+
+def test_methods_that_do_not_learn_are_run_once_for_all_seeds(make_data):
+    plan = make_plan(replace(PAPER, seeds_elsewhere=5), make_data(), experiments=["table2"])
+    counted = {method: sum(one.cell.method == method for one in plan) for method in ("bicubic", "lrtv", "edsr-NP")}
+    assert counted == {"bicubic": 6, "lrtv": 6, "edsr-NP": 30}
+
+
+def test_no_subject_stands_on_two_sides_and_cohorts_are_parted_by_name(whole_plan):
+    for planned in whole_plan:
+        split = planned.cell.split
+        assert len({*split.training, *split.test, *split.validation}) == sum(
+            map(len, (split.training, split.test, split.validation))
+        )
+        if planned.cell.dataset == "paired":
+            assert (len(split.training), len(split.test)) == (5, 10)
+        else:
+            assert split.test == tuple(f"{number:02d}" for number in range(11, 21))
+    draws = {one.cell.seed: one.cell.split for one in whole_plan if one.cell.dataset == "paired"}
+    assert len(set(draws.values())) == 5
+
+
+def test_the_paper_budget_is_the_papers(whole_plan):
+    configs = {
+        planned.cell.dataset: planned.cell.settings
+        for planned in whole_plan
+        if isinstance(planned.cell.settings, TrainingConfig) and planned.cell.method == "edsr-AP"
+    }
+    for dataset, config in configs.items():
+        assert config.network == "edsr-paper"
+        assert (config.optimiser.epochs, config.optimiser.batch_size, config.optimiser.learning_rate) == (50, 64, 1e-4)
+        assert (config.optimiser.schedule, config.objective.alpha, config.objective.beta) == ("constant", 1e-5, 5e-3)
+        assert config.pairs.slices_per_subject == 40
+        assert config.patches.per_slice == (20 if dataset == "brainweb" else 16)
+        assert not config.patches.fresh_each_epoch
+    assert configs["low-field"].fraction == 0.25
+
+
+def test_fewer_slices_may_be_given_as_many_steps(make_data):
+    def epochs(budget):
+        plan = make_plan(budget, make_data(), experiments=["figure15"], methods=["edsr-NP"])
+        return sorted({(one.cell.fraction, one.cell.settings.optimiser.epochs) for one in plan})
+
+    assert epochs(PAPER) == [(0.25, 50), (0.5, 50), (0.75, 50), (1.0, 50)]
+    assert epochs(replace(PAPER, same_steps=True)) == [(0.25, 200), (0.5, 100), (0.75, 67), (1.0, 50)]
+
+
+def test_classical_methods_can_be_left_out(make_data):
+    plan = make_plan(replace(PAPER, classical=False), make_data(), experiments=EXPERIMENTS)
+    assert not {"srsw", "lrtv"} & {one.cell.method for one in plan}
+    assert "bicubic" in {one.cell.method for one in plan}
+
+
+def test_experiments_are_those_that_the_data_allow(make_data):
+    data = make_data()
+    assert choose_experiments([], data) == list(EXPERIMENTS)
+    assert choose_experiments([], {"paired": data["paired"]}) == ["table4", "table5"]
+    assert choose_experiments(["figure15", "table1"], data) == ["table1", "figure15"]
+    assert data_needed(["table3", "table4"]) == {"low-field", "paired"}
+
+
+def test_what_cannot_be_planned_is_refused(make_data):
+    with pytest.raises(SettingError, match=r"no experiment is called 'table9'; there are: table1,"):
+        data_needed(["table9"])
+    with pytest.raises(SettingError, match="table3 needs low-field data"):
+        choose_experiments(["table3"], {"brainweb": make_data()["brainweb"]})
+    with pytest.raises(SettingError, match=r"no method is called 'espcn'; there are: bicubic,"):
+        make_plan(PAPER, make_data(), experiments=["table1"], methods=["espcn"])
+    with pytest.raises(SettingError, match="nothing to do"):
+        make_plan(PAPER, make_data(), experiments=["table1"], methods=["lrtv"])
+    with pytest.raises(DataError, match="5 training and 10 test subjects were asked for, there are 12"):
+        make_plan(PAPER, make_data(12), experiments=["table4"])
+    for seeds in ((), (0, 0), (-1,)):
+        with pytest.raises(SettingError, match="at least one seed"):
+            replace(PAPER, seeds=seeds)
