@@ -154,7 +154,8 @@ def _measure(
     scans = choose_subjects(data.scans, cell.split.test)
     for number, subject in enumerate(cache_pairs(scans, settings=cell.images, folder=cache, workers=workers)):
         count = len(subject.reference)
-        for index, (given, true) in enumerate(zip(subject.enlarged, subject.reference, strict=True)):
+        for index in range(count):
+            given, true = subject.enlarged[index : index + 1], subject.reference[index : index + 1]
             low_res = given if cell.scale == 1 else lower_resolution(true, settings=cell.images)
             height, width = true.shape[-2:]
             estimate = method(low_res, scale=cell.scale)[0, 0, :height, :width].float().clamp(0, 1).numpy()

@@ -1,0 +1,178 @@
+"""`dnsp reproduce` as a user meets it: the smoke budget from nothing to the tables, stopped, gone on with, and refused."""
+
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+PART = ("--experiments", "table1", "--methods", "edsr-AP")
+
+
+def reproduce(folder, *options, **settings):
+    command = [sys.executable, "-m", "dnsp", "reproduce", "-o", folder, *options]
+    return subprocess.run(
+        list(map(str, command)), capture_output=True, text=True, check=False, env=ONE_THREAD, **settings
+    )
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The results of the smoke budget."""
+    folder = tmp_path_factory.mktemp("smoke")
+    done = reproduce(folder)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return folder
+
+
+def read(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_experiment_leaves_its_images(smoke):
+    rows = read(smoke / "images.csv")
+    columns = "experiment,dataset,method,scale,fraction,seed,subject_id,slice,psnr_db,ssim"
+    assert ",".join(rows[0]) == columns
+    assert {row["experiment"] for row in rows} == {"table1", "table2", "table3", "table4", "table5", "figure15"}
+    assert {row["dataset"] for row in rows} == {"adni", "brainweb", "low-field", "paired"}
+    variants = {row["method"] for row in rows if row["experiment"] == "table1"}
+    assert variants == {"edsr-NP", "edsr-LR", "edsr-FS", "edsr-LS", "edsr-AP"}
+    assert len({row["method"] for row in rows if row["experiment"] == "table2"}) == 8
+    for experiment, images in (("table1", 2 * 5 * 2 * 4), ("table3", 2 * 4), ("table4", 2 * 2 * 4)):
+        assert sum(row["experiment"] == experiment for row in rows) == images
+    assert all(np.isfinite(float(row["psnr_db"])) and -1 <= float(row["ssim"]) <= 1 for row in rows)
+    assert all(row["subject_id"].endswith(("3", "4")) for row in rows if row["dataset"] != "paired")
+
+
+def test_a_method_that_does_something_is_measured(smoke):
+    """Untrained networks say nothing of quality, but bicubic and LRTV do, whatever the budget."""
+
+    def mean_psnr(dataset, method):
+        place = {"experiment": "table2", "dataset": dataset, "method": method, "scale": "2"}
+        return np.mean([float(row["psnr_db"]) for row in read(smoke / "images.csv") if row.items() >= place.items()])
+
+    for dataset in ("adni", "brainweb"):
+        assert mean_psnr(dataset, "bicubic") > 30
+        assert mean_psnr(dataset, "lrtv") > mean_psnr(dataset, "bicubic") + 1
+
+
+def test_the_record_names_everything_as_what_it_is(smoke):
+    facts = json.loads((smoke / "run.json").read_text())
+    assert facts["budget"]["name"] == "smoke"
+    assert all("made by dnsp, no data of a person" in one["name"] for one in facts["datasets"].values())
+    assert facts["finished"] >= facts["started"]
+    assert 0 < facts["seconds"] < 300
+    assert facts["hardware"]["cores"] == os.cpu_count()
+    assert str(smoke) not in (smoke / "run.json").read_text()
+
+
+def test_curves_examples_and_filters_lie_beside_the_tables(smoke):
+    epochs = read(smoke / "epochs.csv")
+    curves = {(row["dataset"], row["method"]) for row in epochs if row["experiment"] == "figure9"}
+    assert len(curves) == 2 * 6
+    assert all(row["psnr_db"] for row in epochs if row["experiment"] == "figure9")
+    assert {row["psnr_db"] for row in epochs if row["dataset"] == "paired"} == {""}
+    example = np.load(smoke / "examples" / "adni-x4-edsr-AP-seed0.npz", allow_pickle=False)
+    assert example["reference"].shape == example["estimate"].shape == (40, 48)
+    assert example["low_res"].shape == (10, 12)
+    assert str(example["subject_id"]) == "cohort-03"
+    filters = np.load(smoke / "filters" / "brainweb-x2-edsr-AP-seed0.npz", allow_pickle=False)["filters"]
+    assert filters.shape == (8, 3, 3)
+    np.testing.assert_allclose(np.abs(filters).sum((1, 2)), 8, rtol=1e-6)
+    assert len({tuple(one.ravel()) for one in filters}) == 8
+
+
+def test_a_second_run_takes_seconds_and_trains_nothing(smoke):
+    before = {path: path.stat().st_mtime_ns for path in (smoke / "cells").rglob("*") if path.is_file()}
+    tables = (smoke / "images.csv").read_bytes(), (smoke / "run.json").read_bytes()
+    start = time.monotonic()
+    done = reproduce(smoke)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - start < 30
+    assert done.stdout.startswith("0 cells run, 70 were there")
+    assert {path: path.stat().st_mtime_ns for path in (smoke / "cells").rglob("*") if path.is_file()} == before
+    assert ((smoke / "images.csv").read_bytes(), (smoke / "run.json").read_bytes()) == tables
+
+
+def test_killed_and_gone_on_with_in_two_processes_the_numbers_are_the_same(smoke, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "dnsp", "reproduce", "-o", str(folder), *PART]
+    broken = subprocess.Popen(command, env=ONE_THREAD, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("cells/*/images.csv")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    broken.kill()
+    broken.wait()
+    finished = {path: path.stat().st_mtime_ns for path in folder.glob("cells/*/images.csv")}
+    assert 1 <= len(finished) < 4
+    assert not (folder / "images.csv").exists()
+
+    done = reproduce(folder, *PART, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.startswith(f"{4 - len(finished)} cells run, {len(finished)} were there")
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    place = {"experiment": "table1", "method": "edsr-AP"}
+    wanted = [row for row in read(smoke / "images.csv") if row.items() >= place.items()]
+    assert read(folder / "images.csv") == wanted
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path):
+    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))}
+    done = reproduce(tmp_path / "run", "--experiments", "table3", "--methods", "edsr-AP", **limit)
+    assert done.returncode == 1
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("dnsp: error: ")
+    assert "state.safetensors: cannot be written" in line
+    assert not list((tmp_path / "run").glob("cells/*/images.csv"))
+    assert not (tmp_path / "run" / "images.csv").exists()
+
+
+def test_what_cannot_be_run_has_its_line(dnsp, make_head, write_scan, smoke, tmp_path):
+    def complaint(*options, folder=None, code=2):
+        outcome = dnsp("reproduce", "-o", folder or tmp_path / "run", *options)
+        assert outcome.code == code
+        assert "Traceback" not in outcome.err
+        return outcome.err.splitlines()[-1]
+
+    assert "no experiment is called 'table7'; there are: table1," in complaint("--experiments", "table7")
+    assert "--seeds must look like 0,1,2, not 'a'" in complaint("--seeds", "a")
+    assert "the cpu budget needs data: give --cohort, --heads or --pairs" in complaint("--budget", "cpu")
+    assert "--registered says something of --pairs" in complaint("--registered")
+    cohort = tmp_path / "cohort"
+    cohort.mkdir()
+    for number in (1, 2, 3):
+        write_scan(cohort / f"{number}.nii.gz", make_head((40, 44, 12), seed=number))
+    assert "needs 4 subjects, there are 3" in complaint("--cohort", cohort, code=1)
+    assert "needs 20 subjects, there are 3" in complaint("--cohort", cohort, "--budget", "paper", code=1)
+    assert "not a table of pairs" in complaint("--pairs", cohort, code=1)
+    write_scan(cohort / "4.nii.gz", make_head((40, 44, 12), seed=4))
+    mine = ("--cohort", cohort, "--experiments", "table1")
+    assert "no method is called 'espcn'" in complaint(*mine, "--methods", "espcn")
+    assert "table1 with lrtv: nothing to do" in complaint(*mine, "--methods", "lrtv")
+    before = (smoke / "run.json").read_bytes()
+    assert "of another budget" in complaint("--budget", "cpu", folder=smoke, code=1)
+    assert "results on other adni data" in complaint(*mine, folder=smoke, code=1)
+    (cohort / "thesis.tex").touch()
+    assert "and no results; choose an empty folder" in complaint(folder=cohort, code=1)
+    assert (smoke / "run.json").read_bytes() == before
+
+
+def test_pairs_of_ones_own_are_taken_as_they_are(dnsp, make_cohort, tmp_path):
+    table, options = make_cohort("pair-table")
+    mine = ("--pairs", table, *options, "--experiments", "table4", "--methods", "edsr-NP")
+    outcome = dnsp("reproduce", "-o", tmp_path / "run", *mine)
+    assert outcome.code == 0, outcome.err
+    rows = read(tmp_path / "run" / "images.csv")
+    assert sorted({row["seed"] for row in rows}) == ["0", "1"]
+    assert len(rows) == 2 * 2 * 2  # draws, test subjects, slices
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["datasets"].keys() == {"paired"}
+    assert not (tmp_path / "run" / "data").exists()
