@@ -1,5 +1,6 @@
 """`dnsp train` with each of the networks the paper compares, MONAI's and one's own, and `dnsp enhance` with what comes out."""
 
+import csv
 import sys
 
 import nibabel as nib
@@ -88,3 +89,24 @@ def test_networks_that_cannot_be_are_refused_in_one_line(dnsp, make_cohort, tmp_
     assert outcome.code in (1, 2)
     assert complaint in outcome.err
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("preset", ["NP", "LR", "FS", "LS", "AP", "TVLR"])
+@pytest.mark.parametrize("network", ["srcnn", "edsr-small"])
+def test_srcnn_and_edsr_train_under_every_preset(dnsp, make_cohort, tmp_path, network, preset):
+    source, _ = make_cohort("folder")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(SMALL.format(top=f'network = "{network}"', pairs="", preset=preset))
+    outcome = dnsp("train", source, "-o", tmp_path / "run", "--recipe", recipe, "--subjects", "sub-01,sub-02")
+    assert outcome.code == 0, outcome.err
+    with (tmp_path / "run" / "log.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    terms = {
+        "NP": set(),
+        "LR": {"low_rank"},
+        "FS": {"sharpness"},
+        "LS": {"sharpness", "filters"},
+        "AP": {"low_rank", "sharpness", "filters"},
+        "TVLR": {"low_rank", "total_variation"},
+    }
+    assert {*row} - {"epoch", "data", "loss", "psnr_db"} == terms[preset]

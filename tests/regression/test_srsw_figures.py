@@ -13,7 +13,7 @@ import torch
 from dnsp.classical.srsw import SRSW
 from dnsp.classical.srsw_database import build_database
 from dnsp.classical.srsw_patches import SRSWSettings
-from dnsp.datasets import unit_slices
+from dnsp.datasets import choose_slices, unit_slices
 from dnsp.degradation import blur_downsample
 from dnsp.interpolation import bicubic_enlarge
 from dnsp.io import read_nifti
@@ -24,7 +24,8 @@ def slices(shared):
     def of(number, count):
         subject_id = f"sub-{number:02}"
         volume = read_nifti(shared / "data" / "ds002748" / subject_id / "anat" / f"{subject_id}_T1w.nii.gz")
-        return torch.from_numpy(unit_slices(volume, plane="axial", count=count).copy())[:, None]
+        indices = choose_slices(volume, plane="axial", count=count)
+        return torch.from_numpy(unit_slices(volume, plane="axial", indices=indices).copy())[:, None]
 
     return {1: of(1, 8), 2: of(2, 8), 5: of(5, 8)[[3, 5]]}
 

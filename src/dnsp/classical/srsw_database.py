@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from dnsp.atomic import replace_file
 from dnsp.classical.srsw_patches import SRSWSettings, high_features, low_features
 from dnsp.errors import DataError, ModelError, SettingError
 from dnsp.interpolation import bicubic_enlarge
+from dnsp.seeds import make_generator
 
 __all__ = [
     "PatchDatabase",
@@ -206,8 +206,7 @@ def _draw(
     candidates = torch.nonzero(contrast > settings.least_contrast).flatten()
     if len(candidates) == 0:
         raise DataError(f"subject {subject_id}: every patch is flat; give slices that show the head")
-    digest = hashlib.sha256(f"{seed}/{subject_id}/srsw".encode()).digest()
-    draw = np.random.default_rng(int.from_bytes(digest[:16], "little"))
+    draw = make_generator(seed, subject_id, "srsw")
     # The smallest of exponential waiting times are a draw without replacement with odds proportional to the rates.
     waits = draw.exponential(size=len(candidates)) / contrast[candidates].double().numpy()
     chosen = candidates[torch.from_numpy(np.argsort(waits, kind="stable")[: settings.patches_per_subject])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from dnsp.atomic import replace_file
 from dnsp.datasets.scans import Scan
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import find_nifti_files, is_nifti_name, nifti_stem, read_nifti, require_writable_nifti, write_nifti
+from dnsp.seeds import derive_seed
 from dnsp.simulation import (
     BRAINWEB_PD,
     BRAINWEB_T1,
@@ -96,8 +96,7 @@ def make_procedural_labels(subject_id: str, *, size: tuple[int, int, int], seed:
     SettingError
         If the size is too small for a head.
     """
-    digest = hashlib.sha256(f"{seed}/{subject_id}/anatomy".encode()).digest()
-    return make_label_map(shape=size, seed=int.from_bytes(digest[:16], "little"))
+    return make_label_map(shape=size, seed=derive_seed(seed, subject_id, "anatomy"))
 
 
 def simulate_file(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 from dnsp.atomic import replace_file
 from dnsp.datasets.scans import OneSubject
 from dnsp.errors import DataError, SettingError
+from dnsp.seeds import make_generator
 
 __all__ = ["Split", "draw_splits", "hold_out_subjects", "nested_fractions", "read_split", "write_split"]
 
@@ -139,7 +139,7 @@ def nested_fractions(
         raise SettingError(f"fractions must be above 0 and at most 1, not {', '.join(map(str, fractions))}")
     ranked = []
     for subject, indices in slices.items():
-        generator = _generator(seed, subject)
+        generator = make_generator(seed, "fraction", subject)
         offset = generator.random()  # which subject goes first where slices cannot be shared out equally
         shuffled = generator.permutation(np.asarray(indices, dtype=int))
         ranked += [((rank + offset) / len(shuffled), subject, int(index)) for rank, index in enumerate(shuffled)]
@@ -191,8 +191,3 @@ def read_split(path: Path) -> Split:
 
 def _is_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _generator(seed: int, subject: str) -> np.random.Generator:
-    digest = hashlib.sha256(f"{seed}/fraction/{subject}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "little"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,6 +11,7 @@ from dnsp.degradation.blur_downsample import blur_downsample
 from dnsp.degradation.kspace import crop_kspace
 from dnsp.degradation.low_field import LowField, estimate_noise_sigma, lower_field
 from dnsp.errors import SettingError
+from dnsp.seeds import derive_seed
 from dnsp.volume import Array, Plane, Volume, map_slices
 
 __all__ = ["Resolution", "degrade_volume", "lower_field_volume"]
@@ -95,8 +95,7 @@ def lower_field_volume(
     VolumeError
         If the head is too small to estimate the noise from.
     """
-    digest = hashlib.sha256(f"{seed}/{subject_id}/low field".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    generator = torch.Generator().manual_seed(derive_seed(seed, subject_id, "low field") % 2**63)
     sigma = estimate_noise_sigma(volume.voxels) if noise_sigma is None else noise_sigma
     magnitude = torch.from_numpy(np.maximum(volume.voxels, 0).astype(np.float32))
     lowered = lower_field(magnitude, settings=settings, noise_sigma=sigma, generator=generator)

@@ -7,12 +7,14 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from dnsp.errors import ModelError
+from dnsp.errors import ModelError, VolumeError
 from dnsp.interpolation import bicubic_enlarge
 from dnsp.networks import ModelCard, dimensions_of, needs_tissue_labels
 from dnsp.segmentation import label_channel
 
 __all__ = ["Method", "NetworkMethod", "NetworkStackMethod", "StackMethod", "enlarge_bicubic"]
+
+_ROUNDING = 1e-6  # of the unit scale: what enlarging makes of equal intensities
 
 
 class Method(Protocol):
@@ -37,6 +39,7 @@ class StackMethod(Protocol):
 
 def enlarge_bicubic(low_res: Tensor, *, scale: int) -> Tensor:
     """Enlarge by Keys' cubic convolution (a = -0.5) alone: the baseline every other method is held against."""
+    _require_image(low_res)
     return bicubic_enlarge(low_res, scale=scale)
 
 
@@ -83,6 +86,7 @@ class NetworkMethod:
         """Enhance a slice (1, 1, H, W) on the unit scale."""
         if scale != self.card.scale:
             raise ModelError(f"the model was trained for scale {self.card.scale}, not {scale}")
+        _require_image(low_res)
         enlarged = bicubic_enlarge(low_res.to(self._device), scale=scale)
         enhanced = enlarged.clone()
         if needs_tissue_labels(self.card.network):
@@ -131,10 +135,16 @@ class NetworkStackMethod(NetworkMethod):
         self.stack_margin = card.network.receptive_radius
 
 
+def _require_image(low_res: Tensor) -> None:
+    height, width = low_res.shape[-2:]
+    if min(height, width) < 2:  # noqa: PLR2004
+        raise VolumeError(f"a slice of {height} x {width} pixels is no image to enlarge; choose another plane")
+
+
 def _signal_box(images: Tensor, *, margin: int) -> tuple[int, int, int, int]:
     """Bound (top, bottom, left, right) everything that differs from the first pixel, widened by a margin; empty if flat."""
     height, width = images.shape[-2:]
-    differs = (images != images.flatten()[0]).reshape(-1, height, width).any(0)
+    differs = ((images - images.flatten()[0]).abs() > _ROUNDING).reshape(-1, height, width).any(0)
     rows, columns = torch.nonzero(differs.any(1)).flatten().tolist(), torch.nonzero(differs.any(0)).flatten().tolist()
     if not rows:
         return 0, 0, 0, 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import DataError, MissingExtraError, SettingError
+from dnsp.seeds import make_generator
 from dnsp.simulation.label_tissues import (
     EYES,
     FAT_LAYER,
@@ -118,11 +118,11 @@ def simulate_head(
     if partial_volume_sigma_mm > 0:
         signal = _smooth(signal, partial_volume_sigma_mm, labels.spacing_mm)
     if non_uniformity_percent > 0:
-        signal *= _field(brain, non_uniformity_percent, _generator(seed, subject_id, "non-uniformity"))
+        signal *= _field(brain, non_uniformity_percent, make_generator(seed, subject_id, "non-uniformity"))
     if noise_percent > 0:
         within = {tissue for label in present for tissue in tissues[label] if tissue.in_brain}
         brightest = max(simulate_signal(tissue, sequence=sequence) for tissue in within)
-        _add_noise(signal, noise_percent / 100 * brightest, _generator(seed, subject_id, "noise"))
+        _add_noise(signal, noise_percent / 100 * brightest, make_generator(seed, subject_id, "noise"))
     return Volume(signal, labels.affine.copy())
 
 
@@ -202,8 +202,3 @@ def _add_noise(signal: Image, sigma: float, generator: np.random.Generator) -> N
     generator.standard_normal(out=noise, dtype=np.float32)
     noise *= np.float32(sigma)
     np.hypot(signal, noise, out=signal)
-
-
-def _generator(seed: int, subject_id: str, purpose: str) -> np.random.Generator:
-    digest = hashlib.sha256(f"{seed}/{subject_id}/{purpose}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "little"))

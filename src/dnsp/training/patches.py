@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dnsp.errors import DataError
+from dnsp.seeds import make_generator
 from dnsp.training.config import PatchSettings
 from dnsp.training.pairs import SlicePairs
 
@@ -89,7 +89,7 @@ def shuffled_batches(
     patches: Patches, *, batch_size: int, seed: int, epoch: int, rank: int = 0, world_size: int = 1
 ) -> Iterator[PatchBatch]:
     """Go through an epoch's patches in an order drawn from the seed and the epoch; processes share out every batch."""
-    order = _generator(seed, "order", epoch).permutation(len(patches))
+    order = make_generator(seed, "order", epoch).permutation(len(patches))
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
         shared = len(batch) // world_size * world_size  # every process takes part in every step, with as many patches
@@ -107,7 +107,7 @@ def _draw_places(pairs: SlicePairs, *, settings: PatchSettings, seed: int, epoch
         raise DataError(
             f"subject {pairs.subject_id}: slices of {height} x {width} pixels hold no patch of {side} x {side}"
         )
-    draw = _generator(seed, pairs.subject_id, epoch if settings.fresh_each_epoch else 0)
+    draw = make_generator(seed, pairs.subject_id, epoch if settings.fresh_each_epoch else 0)
     places = np.zeros((count * settings.per_slice, 4), dtype=np.int64)
     for index in range(count):
         head = torch.nonzero(middle[index] > _HEAD_INTENSITY).numpy()
@@ -130,9 +130,3 @@ def _turn(patch: Tensor, turn: int) -> Tensor:
     if turn & 2:
         patch = patch.flip(-1)
     return patch.transpose(-2, -1) if turn & 4 else patch
-
-
-def _generator(seed: int, purpose: str, epoch: int) -> np.random.Generator:
-    """Make a generator that follows from the seed, the subject or purpose, and the epoch."""
-    digest = hashlib.sha256(f"{seed}/{purpose}/{epoch}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16], "little"))

@@ -7,30 +7,32 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 __all__ = ["ReadingProgress", "TrainingProgress"]
 
 
-class ReadingProgress:
-    """A bar over the subjects whose scans are made into pairs.
+class _Bar:
+    """A bar with one task that is drawn while its block lasts."""
 
-    Parameters
-    ----------
-    shown : bool
-        Whether to draw at all.
-    """
-
-    def __init__(self, *, shown: bool) -> None:
+    def __init__(self, what: str, *columns: ProgressColumn, shown: bool) -> None:
+        self._shown = shown
         self._bar = Progress(
-            TextColumn("reading scans"),
+            TextColumn(what),
             BarColumn(),
             MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            *columns,
             console=Console(stderr=True),
             disable=not shown,
         )
-        self._task = self._bar.add_task("reading scans", total=None)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -41,12 +43,26 @@ class ReadingProgress:
     ) -> None:
         self._bar.stop()
 
+
+class ReadingProgress(_Bar):
+    """A bar over the subjects whose scans are made into pairs.
+
+    Parameters
+    ----------
+    shown : bool
+        Whether to draw at all.
+    """
+
+    def __init__(self, *, shown: bool) -> None:
+        super().__init__("reading scans", TimeElapsedColumn(), shown=shown)
+        self._task = self._bar.add_task("reading scans", total=None)
+
     def show(self, done: int, total: int) -> None:
         """Show how many subjects are done."""
         self._bar.update(self._task, completed=done, total=total)
 
 
-class TrainingProgress:
+class TrainingProgress(_Bar):
     """A bar over the steps of a run, with the last loss, the last epoch's validation PSNR and the time left.
 
     Parameters
@@ -58,27 +74,9 @@ class TrainingProgress:
     """
 
     def __init__(self, steps: int, *, done: int, shown: bool) -> None:
-        self._shown = shown
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("loss {task.fields[loss]}  PSNR {task.fields[psnr]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not shown,
-        )
+        figures = TextColumn("loss {task.fields[loss]}  PSNR {task.fields[psnr]}")
+        super().__init__("training", figures, TimeElapsedColumn(), TimeRemainingColumn(), shown=shown)
         self._task = self._bar.add_task("training", total=steps, completed=done, loss="-", psnr="-")
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def advance(self, *, loss: float) -> None:
         """Count one step and show its loss."""

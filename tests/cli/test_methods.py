@@ -1,0 +1,74 @@
+"""`dnsp enhance --method` and `dnsp database`: every method from file to file."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def database(dnsp, make_cohort, tmp_path):
+    source, _ = make_cohort("folder")
+    path = tmp_path / "patches.safetensors"
+    outcome = dnsp("database", source, "-o", path, "--slices", 3, "--patches", 300, "--subjects", "sub-01,sub-02")
+    assert outcome.code == 0, outcome.err
+    assert "600 patches of 2 subjects" in outcome.out
+    return path
+
+
+@pytest.mark.parametrize("method", ["bicubic", "lrtv", "lrtv-tuned", "srsw"])
+def test_every_method_enhances_and_is_named_beside_the_result(dnsp, scan, database, tmp_path, method):
+    options = ("--database", database) if method == "srsw" else ()
+    outcome = dnsp("enhance", scan, "-o", tmp_path / "out.nii", "--method", method, *options)
+    assert outcome.code == 0, outcome.err
+    made = nib.load(tmp_path / "out.nii")
+    assert made.shape == (40, 48, 10)
+    assert np.isfinite(made.get_fdata()).all()
+    assert json.loads((tmp_path / "out.json").read_text())["Method"] == method
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--method", "srsw"), "--database names the patches of --method srsw"),
+        (("--method", "lrtv", "--database", "x"), "--database names the patches of --method srsw"),
+        (("--method", "bicubic", "--scale", "1"), "enlarges by 2, 3 or 4"),
+        (("--method", "magic"), "magic"),
+        (("--method", "srsw", "--database", "none.safetensors"), "not a readable safetensors file"),
+    ],
+)
+def test_wrong_calls_are_refused(dnsp, scan, tmp_path, options, complaint):
+    outcome = dnsp("enhance", scan, "-o", tmp_path / "out.nii", *options)
+    assert outcome.code == 2
+    assert complaint in outcome.err
+    assert not (tmp_path / "out.nii").exists()
+
+
+def test_a_database_of_another_scale_is_refused(dnsp, scan, database, tmp_path):
+    call = ("enhance", scan, "-o", tmp_path / "out.nii", "--method", "srsw", "--database", database, "--scale", 3)
+    outcome = dnsp(*call)
+    assert (outcome.code, "was made for scale 2, not 3" in outcome.err) == (2, True)
+
+
+def test_ctrl_c_leaves_nothing_half_written(make_head, write_scan, tmp_path):
+    scan = write_scan(tmp_path / "large.nii", make_head((96, 96, 200)))
+    command = [sys.executable, "-m", "dnsp", "enhance", scan, "-o", tmp_path / "out.nii", "--method", "lrtv-tuned"]
+    working = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    time.sleep(6)  # well into the slices, which take far longer
+    assert working.poll() is None
+    os.kill(working.pid, signal.SIGINT)
+    _, complaints = working.communicate(timeout=60)
+    assert working.returncode == 130
+    assert "Traceback" not in complaints
+    assert {path.name for path in tmp_path.iterdir()} == {"large.nii"}
