@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from dnsp.datasets import PairedScan, Scan, SimulatedScan, find_scans, make_procedural_labels, simulate_file
+from dnsp.datasets import (
+    BRAINWEB_SUBJECTS,
+    PairedScan,
+    Scan,
+    SimulatedScan,
+    find_scans,
+    make_procedural_labels,
+    simulate_file,
+)
 from dnsp.errors import DataError, SettingError
 from dnsp.experiments.budgets import Budget
 from dnsp.experiments.partners import make_partner
@@ -25,6 +34,7 @@ _STANDS_FOR: dict[DataKey, str] = {
     "low-field": "ADNI at a lower field",
     "paired": "HCP pairs",
 }
+_ADNI_SUBJECT = re.compile(r"\d{3}_S_\d{4,5}")
 
 
 @dataclass(frozen=True)
@@ -41,17 +51,15 @@ class DataSet:
         In the order of the subjects' names.
     digest : str
         Follows from the subjects' names and the bytes of their files.
+    stands_for : str
+        The paper's data set in whose place it is; empty where it is that data set itself.
     """
 
     key: DataKey
     name: str
     scans: tuple[Scan | PairedScan, ...]
     digest: str
-
-    @property
-    def stands_for(self) -> str:
-        """The paper's data set in whose place it is."""
-        return _STANDS_FOR[self.key]
+    stands_for: str
 
 
 def find_data(
@@ -100,8 +108,8 @@ def find_data(
     tell = on_scan or (lambda _: None)
     found: dict[DataKey, DataSet] = {}
     if "brainweb" in keys and (scans := _find_or_make("heads", heads, budget, folder=folder, tell=tell)):
-        name, used = _describe(heads, scans), _require(heads, scans, 2 * budget.subjects_per_side, budget)
-        found["brainweb"] = _data_set("brainweb", name, used)
+        used = _require(heads, scans, 2 * budget.subjects_per_side, budget)
+        found["brainweb"] = _data_set("brainweb", _describe(heads, used), used)
     if "paired" in keys and pairs:
         found["paired"] = _pairs(pairs, budget)
     if not set(keys) - found.keys() - {"brainweb"}:
@@ -109,10 +117,9 @@ def find_data(
     scans = _find_or_make("cohort", cohort, budget, folder=folder, tell=tell)
     if not scans:
         return found
-    name = _describe(cohort, scans)
     if "adni" in keys or "low-field" in keys:
         used = _require(cohort, scans, 2 * budget.subjects_per_side, budget)
-        field = budget.low_field
+        name, field = _describe(cohort, used), budget.low_field
         lowered = f"{name}, brought from {field.high_tesla:g} T to {field.low_tesla:g} T by simulation"
         both = _data_set("adni", name, used), _data_set("low-field", lowered, used)
         found |= {one.key: one for one in both if one.key in keys}
@@ -181,7 +188,17 @@ def _data_set(key: DataKey, name: str, scans: Sequence[Scan | PairedScan]) -> Da
                 if file.is_file():
                     with file.open("rb") as opened:
                         digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return DataSet(key, name, tuple(scans), digest.hexdigest()[:16])
+    stands_for = "" if all(_is_original(key, scan) for scan in scans) else _STANDS_FOR[key]
+    return DataSet(key, name, tuple(scans), digest.hexdigest()[:16], stands_for)
+
+
+def _is_original(key: DataKey, scan: Scan | PairedScan) -> bool:
+    """Whether a scan is one of the paper's own data set, as its name tells; of pairs no name does."""
+    if isinstance(scan, PairedScan):
+        return False
+    if key == "brainweb":
+        return scan.subject_id in BRAINWEB_SUBJECTS and scan.path.name.startswith(f"subject{scan.subject_id}_t1w")
+    return bool(_ADNI_SUBJECT.fullmatch(scan.subject_id))
 
 
 def _describe(source: Path | None, scans: Sequence[Scan]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from dnsp.datasets import Scan
 from dnsp.degradation import degrade_volume
 from dnsp.enhancement import enhance_volume, enlarge_bicubic
 from dnsp.io import read_scan, scan_stem, write_nifti
+from dnsp.seeds import make_generator
 from dnsp.volume import robust_scaling
 
 __all__ = ["Partner", "make_partner"]
@@ -57,8 +57,7 @@ def make_partner(scan: Scan, output: Path, *, settings: Partner = Partner()) -> 
     coarse = enhance_volume(degrade_volume(high, scale=settings.scale), enlarge_bicubic, scale=settings.scale)
     i, j, k = high.spatial_shape
     unit = np.clip(robust_scaling(high.voxels).apply(coarse.voxels[:i, :j, :k]), 0, None) ** settings.gamma
-    digest = hashlib.sha256(f"{settings.seed}/{scan.subject_id}/partner".encode()).digest()
-    draw = np.random.default_rng(int.from_bytes(digest[:16], "little"))
+    draw = make_generator(settings.seed, scan.subject_id, "partner")
     sigma = np.float32(settings.noise_percent / 100)
     real, imaginary = (sigma * draw.standard_normal(unit.shape, dtype=np.float32) for _ in range(2))
     record = {

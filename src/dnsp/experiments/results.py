@@ -153,9 +153,9 @@ class RunRecord:
 def assemble(plan: Sequence[Planned], results: Path) -> None:
     """Put the tables, examples and learned filters of a run together from its finished cells.
 
-    ``images.csv`` has a row for each experiment, method and test image, ``epochs.csv`` for each experiment and epoch of a
-    training. ``examples`` and ``filters`` are those of the first seed or draw, and of the whole training set where a
-    method was trained on several parts of it.
+    ``images.csv`` has a row for each experiment, method and test image; ``epochs.csv`` for each experiment and epoch of a
+    training with a held-out subject (pairs have none; their losses are in each cell's ``log.csv``). ``examples`` and
+    ``filters`` are those of the first seed or draw, and of the largest part of the training set.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def _epochs(plan: Sequence[Planned], results: Path) -> Iterator[list[object]]:
         if not log.exists():
             continue
         with log.open(newline="", encoding="utf-8") as file:
-            epochs = list(csv.DictReader(file))
+            epochs = [epoch for epoch in csv.DictReader(file) if epoch.get("psnr_db")]
         for experiment in planned.experiments:
             place = [experiment, cell.dataset, cell.method, cell.scale, cell.fraction, cell.seed]
             yield from ([*place, *(epoch.get(name, "") for name in _EPOCH_COLUMNS)] for epoch in epochs)

@@ -19,7 +19,7 @@ def make_data():
     def make(count=20, *, digest="d"):
         scans = tuple(Scan(name, Path(name)) for name in names(count))
         pairs = tuple(PairedScan(name, Path("low", name), Path("high", name)) for name in names(count))
-        data = {key: DataSet(key, "names", scans, digest) for key in ("adni", "low-field", "brainweb")}
-        return data | {"paired": DataSet("paired", "names", pairs, digest)}
+        data = {key: DataSet(key, "names", scans, digest, key.upper()) for key in ("adni", "low-field", "brainweb")}
+        return data | {"paired": DataSet("paired", "names", pairs, digest, "HCP pairs")}
 
     return make

@@ -49,6 +49,16 @@ def test_a_cohort_stands_for_adni_for_its_lower_field_and_for_pairs(cohort, tmp_
     assert all(isinstance(scan, PairedScan) and scan.low.exists() for scan in data["paired"].scans)
 
 
+def test_the_papers_own_data_stand_for_nothing_else(make_cohort, tmp_path):
+    adni, _ = make_cohort("adni")
+    brainweb, _ = make_cohort("brainweb")
+    data = find(tmp_path / "made", cohort=adni, heads=brainweb)
+    stand = {key: one.stands_for for key, one in data.items()}
+    assert stand == {"adni": "", "low-field": "", "brainweb": "", "paired": "HCP pairs"}
+    swapped = find(tmp_path / "made", cohort=brainweb, heads=adni, keys=["adni", "brainweb"])
+    assert {key: one.stands_for for key, one in swapped.items()} == {"adni": "ADNI", "brainweb": "BrainWeb"}
+
+
 def test_only_what_is_needed_is_made(cohort, tmp_path):
     assert set(find(tmp_path / "made", cohort=cohort(), keys=["adni"])) == {"adni"}
     assert not (tmp_path / "made").exists()
