@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from dnsp.experiments.data import DataKey, DataSet
 from dnsp.experiments.plan import Cell, Planned
 
 __all__ = ["Outcome", "run_cells"]
+
+
+_MOST_READERS = 4  # each holds a scan or two in memory
 
 
 class Outcome(NamedTuple):
@@ -70,21 +74,26 @@ def run_cells(
     tell = on_cell or (lambda _done, _total, _name: None)
     tell(done, len(plan), "")
     failed: list[str] = []
+    share = max(1, (os.cpu_count() or 1) // jobs)
     if jobs == 1 or len(missing) <= 1:
         for number, cell in enumerate(missing, start=done):
             tell(number, len(plan), cell.id)
-            failed += _run(cell, data[cell.dataset], results)
+            failed += _run(cell, data[cell.dataset], results, share)
             tell(number + 1, len(plan), cell.id)
         return Outcome(len(missing) - len(failed), tuple(failed))
     processes = multiprocessing.get_context("spawn")
     stop = processes.Event()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    with ProcessPoolExecutor(jobs, mp_context=processes, initializer=_begin, initargs=(stop, threads)) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=processes, initializer=_begin, initargs=(stop, share)) as pool:
         try:
-            works = {pool.submit(_run, cell, data[cell.dataset], results): cell for cell in missing}
+            works = {pool.submit(_run, cell, data[cell.dataset], results, share): cell for cell in missing}
             for number, work in enumerate(as_completed(works), start=done + 1):
                 failed += work.result()
                 tell(number, len(plan), works[work].id)
+        except BrokenProcessPool as error:
+            raise DnspError(
+                "a process that ran a cell was ended from outside (is the memory full?); the same command goes on, "
+                "perhaps with fewer --jobs"
+            ) from error
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -92,10 +101,10 @@ def run_cells(
     return Outcome(len(missing) - len(failed), tuple(failed))
 
 
-def _run(cell: Cell, data: DataSet, results: Path) -> list[str]:
+def _run(cell: Cell, data: DataSet, results: Path, workers: int) -> list[str]:
     """Run a cell; give what a failed training said."""
     try:
-        run_cell(cell, data, results=results)
+        run_cell(cell, data, results=results, workers=min(workers, _MOST_READERS))
     except TrainingError as error:
         return [f"{cell.id}: {error}"]
     except MissingExtraError as error:  # which does not travel between processes
