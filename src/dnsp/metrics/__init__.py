@@ -12,21 +12,43 @@ from dnsp.metrics.quality_table import (
     write_quality_csv,
 )
 from dnsp.metrics.statistics import Interval, bootstrap_interval, paired_bootstrap_interval
+from dnsp.metrics.variance import (
+    Anova,
+    FTest,
+    MethodEffect,
+    MixedModel,
+    TukeyDifference,
+    comparison_intervals,
+    fit_subject_model,
+    one_way_anova,
+    tukey_differences,
+    two_way_anova,
+)
 
 __all__ = [
+    "Anova",
     "CohortQuality",
+    "FTest",
     "Interval",
+    "MethodEffect",
+    "MixedModel",
     "Protocol",
     "SliceQuality",
     "SubjectQuality",
+    "TukeyDifference",
     "Window",
     "bootstrap_interval",
+    "comparison_intervals",
     "evaluate_volume",
+    "fit_subject_model",
+    "one_way_anova",
     "paired_bootstrap_interval",
     "psnr",
     "require_same_grid",
     "ssim",
     "summarise_cohort",
     "summarise_subjects",
+    "tukey_differences",
+    "two_way_anova",
     "write_quality_csv",
 ]
