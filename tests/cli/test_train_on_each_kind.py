@@ -177,7 +177,7 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half_file(make_cohort, r
     command = [sys.executable, "-m", "dnsp", "train", source, "-o", tmp_path / "run", "--recipe", recipe]
     done = subprocess.run(
         command,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),  # noqa: PLW1509
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
         capture_output=True,
         text=True,
         check=False,

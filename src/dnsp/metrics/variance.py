@@ -247,12 +247,12 @@ def fit_subject_model(
     df = (methods - 1) * (subjects - 1)
     reach = float(student.ppf(0.5 + confidence / 2, df))
     effects = []
-    for name, estimate, error in zip(_others(values, reference), fit.fe_params[1:], fit.bse_fe[1:], strict=True):
-        interval = Interval(float(estimate - reach * error), float(estimate + reach * error))
-        p = 2 * float(student.sf(abs(estimate / error), df))
-        effects.append(MethodEffect(name, float(estimate), float(error), interval, p))
-    spread = math.sqrt(max(float(np.asarray(fit.cov_re)[0, 0]), 0.0))
-    return MixedModel(reference, tuple(effects), subjects, spread, math.sqrt(float(fit.scale)))
+    for name, estimate, spread in zip(_others(values, reference), fit.fe_params[1:], fit.bse_fe[1:], strict=True):
+        interval = Interval(float(estimate - reach * spread), float(estimate + reach * spread))
+        p = 2 * float(student.sf(abs(estimate / spread), df))
+        effects.append(MethodEffect(name, float(estimate), float(spread), interval, p))
+    subject_sd = math.sqrt(max(float(np.asarray(fit.cov_re)[0, 0]), 0.0))
+    return MixedModel(reference, tuple(effects), subjects, subject_sd, math.sqrt(float(fit.scale)))
 
 
 def _subject_table(values: Mapping[str, Mapping[str, float]], reference: str) -> Any:

@@ -1,0 +1,217 @@
+"""The paper's question and its answer, in sentences that follow the signs and the intervals of the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dnsp.errors import DataError
+from dnsp.metrics.statistics import Interval
+from dnsp.metrics.variance import fit_subject_model, tukey_differences
+from dnsp.reports.reproduction.comparisons import Cell, Cells, Verdict, image_values, subject_means
+from dnsp.reports.reproduction.gains import (
+    Gain,
+    Growth,
+    describe_gain,
+    find_gains,
+    find_growths,
+    show_contrast,
+    where_of,
+)
+from dnsp.reports.reproduction.numbers import Numbers, show_interval
+from dnsp.reports.reproduction.page import render_table
+from dnsp.reports.reproduction.published import name_method
+from dnsp.reports.reproduction.results import Results
+
+__all__ = ["render_gains", "render_summary"]
+
+_SIGNS: dict[Verdict, str] = {"better": "better", "worse": "worse", "undecided": "cannot be told"}
+
+
+def render_summary(results: Results, cells: Cells, numbers: Numbers) -> str:
+    """Answer whether the priors help, by how much, and whether they help more with less training data."""
+    gains = [gain for gain in find_gains(cells) if gain.cell.method.endswith("-AP")]
+    lines = [f'<div class="answer"><p><strong>Do the priors help?</strong> {_headline(numbers, gains)}</p>']
+    growths = find_growths(cells)
+    lines.append(
+        f"<p><strong>Does the gain grow as training data shrinks?</strong> {_growing(numbers, growths)}</p></div>"
+    )
+    if gains:
+        lines.append("<ul>")
+        lines += [f"<li>{_setting(results, gain.cell)}: {describe_gain(numbers, gain)}</li>" for gain in gains]
+        lines.append("</ul>")
+    for growth in growths:
+        lines.append(f"<p>{_describe_growth(results, numbers, growth)}</p>")
+    if gains and all(len(gain.contrast.by_seed) < 2 for gain in gains):  # noqa: PLR2004
+        lines.append(
+            '<p class="note">Each network was trained once: the intervals say how far the gain holds for other '
+            "subjects, not for another training of the same network.</p>"
+        )
+    lines.append(
+        '<p class="note">A method counts as better or worse where the 95 % interval over subjects, and the one over '
+        "trainings where there are several, leave out zero. The intervals are not widened for the number of comparisons.</p>"
+    )
+    return "\n".join(lines)
+
+
+def render_gains(results: Results, cells: Cells, numbers: Numbers) -> str:
+    """Tabulate every preset against NP: by subject, by the mixed model, by training, and over images as the paper."""
+    rows = []
+    fitted: dict[Cell, _Models] = {}
+    for gain in find_gains(cells):
+        if gain.reference not in fitted:
+            fitted[gain.reference] = _fit_models(cells, gain)
+        mixed, tukey = _show_models(numbers, gain, fitted[gain.reference])
+        value, by_subject, by_seed = show_contrast(numbers, gain.identity, gain.contrast, (gain.cell, gain.reference))
+        rows.append(
+            [
+                f"{name_method(gain.cell.method)} over {name_method(gain.reference.method)}",
+                _setting(results, gain.cell),
+                value,
+                by_subject,
+                mixed,
+                by_seed,
+                tukey,
+                _SIGNS[gain.contrast.verdict],
+            ]
+        )
+    if not rows:
+        return '<p class="absent">Left out: no network was run both with and without priors.</p>'
+    head = [
+        "Comparison",
+        "Data",
+        "Gain in PSNR (dB)",
+        "By subject<br>(bootstrap)",
+        "By subject<br>(mixed model)",
+        "Over trainings",
+        "Over images<br>(Tukey, as the paper)",
+        "Verdict",
+    ]
+    return render_table(head, rows, caption="Gains over the same network without priors, with 95 % intervals")
+
+
+def _headline(numbers: Numbers, gains: Sequence[Gain]) -> str:
+    if not gains:
+        return "The folder holds no network trained both with all priors (AP) and without (NP), so it cannot say."
+    origin: dict[str, Any] = {
+        "where": [where for gain in gains for where in where_of(gain.cell, gain.reference)],
+        "rows": sum(gain.contrast.rows for gain in gains),
+    }
+
+    def count(name: str, found: Sequence[Gain]) -> str:
+        how = f"count of the comparisons of AP with NP: {name}"
+        return numbers.show(f"summary.{name}", len(found), ".0f", how=how, **origin)
+
+    better, worse, undecided = (
+        [gain for gain in gains if gain.contrast.verdict == verdict] for verdict in ("better", "worse", "undecided")
+    )
+    gained = sorted(gain.contrast.value for gain in gains)
+    smallest = numbers.show("summary.smallest", gained[0], "+.2f", how="smallest gain of AP over NP", **origin)
+    largest = numbers.show("summary.largest", gained[-1], "+.2f", how="largest gain of AP over NP", **origin)
+    if len(better) == len(gains):
+        opening = "Yes, here"
+    elif not better:
+        opening = "No gain is seen here"
+    else:
+        opening = "Not everywhere"
+    sentence = (
+        f"{opening}: of {count('all', gains)} comparisons of AP with NP, the priors are better in "
+        f"{count('better', better)}, worse in {count('worse', worse)}, and cannot be told from no priors in "
+        f"{count('undecided', undecided)}. "
+    )
+    return sentence + (
+        f"The gain is {smallest} dB." if len(gains) == 1 else f"The gains run from {smallest} to {largest} dB."
+    )
+
+
+def _growing(numbers: Numbers, growths: Sequence[Growth]) -> str:
+    if not growths:
+        return "The folder does not hold AP and NP at two fractions of the training set, so it cannot say."
+    origin: dict[str, Any] = {
+        "where": [where for growth in growths for where in where_of(*growth.cells)],
+        "rows": sum(growth.contrast.rows for growth in growths),
+    }
+    found: dict[Verdict, str] = {
+        verdict: numbers.show(
+            f"summary.growth.{verdict}",
+            sum(growth.contrast.verdict == verdict for growth in growths),
+            ".0f",
+            how=f"count of the networks and data sets whose gain with few slices less that with many is {verdict}",
+            **origin,
+        )
+        for verdict in ("better", "worse", "undecided")
+    }
+    total = numbers.show("summary.growth.all", len(growths), ".0f", how="count of networks and data sets", **origin)
+    return (
+        f"Of {total} networks and data sets, it grows in {found['better']}, shrinks in {found['worse']}, and cannot be told "
+        f"to change in {found['undecided']}."
+    )
+
+
+def _describe_growth(results: Results, numbers: Numbers, growth: Growth) -> str:
+    with_few, _, with_many, _ = growth.cells
+    identity = f"growth.{with_few.dataset}.x{with_few.scale}.{with_few.method}"
+    few, few_interval, _ = show_contrast(numbers, f"{identity}.few", growth.few, growth.cells[:2])
+    many, many_interval, _ = show_contrast(numbers, f"{identity}.many", growth.many, growth.cells[2:])
+    change, interval, by_seed = show_contrast(numbers, identity, growth.contrast, growth.cells)
+    words: dict[Verdict, str] = {
+        "better": "The gain grows as training data shrinks",
+        "worse": "The gain shrinks as training data shrinks",
+        "undecided": "The gain cannot be told to change",
+    }
+    seeds = f"; {by_seed} over trainings" if growth.contrast.seed_interval is not None else ""
+    return (
+        f"{_setting(results, with_few._replace(fraction=1.0))}, {name_method(with_few.method)}: with "
+        f"{100 * with_few.fraction:g} % of the training slices the gain is {few} dB ({few_interval}), with "
+        f"{100 * with_many.fraction:g} % it is {many} dB ({many_interval}). {words[growth.contrast.verdict]}: {change} dB "
+        f"({interval} over subjects{seeds})."
+    )
+
+
+def _setting(results: Results, cell: Cell) -> str:
+    label = results.label(cell.dataset)
+    at = "" if cell.scale == 1 else f", \N{MULTIPLICATION SIGN}{cell.scale}"
+    part = "" if cell.fraction == 1 else f", {100 * cell.fraction:g} % of the slices"
+    return f"{label[0].upper()}{label[1:]}{at}{part}"
+
+
+class _Models(NamedTuple):
+    """What the models of one network's presets in one setting say about each; empty where the data are too few."""
+
+    mixed: Mapping[str, Interval]
+    tukey: Mapping[str, Interval]
+    where: list[dict[str, Any]]
+    rows: int
+
+
+def _fit_models(cells: Cells, gain: Gain) -> _Models:
+    network = gain.cell.method.rpartition("-")[0]
+    alike = [cell for cell in cells if cell[:4] == gain.cell[:4] and cell.method.rpartition("-")[0] == network]
+    presets = [*(cell for cell in alike if cell != gain.reference), gain.reference]
+    reference = gain.reference.method
+    try:
+        by_subject = {cell.method: subject_means(cells[cell]) for cell in presets}
+        model = fit_subject_model(by_subject, reference=reference)
+        mixed = {effect.method: effect.interval for effect in model.effects}
+    except DataError:  # too few subjects, or not the same ones
+        mixed = {}
+    try:  # NP comes last, so that each difference from it is a preset less NP
+        differences = tukey_differences({cell.method: image_values(cells[cell]) for cell in presets})
+        tukey = {one.first: one.interval for one in differences if one.second == reference}
+    except DataError:  # too few images
+        tukey = {}
+    return _Models(mixed, tukey, where_of(*presets), sum(len(cells[cell]) for cell in presets))
+
+
+def _show_models(numbers: Numbers, gain: Gain, models: _Models) -> tuple[str, str]:
+    mixed, tukey = models.mixed.get(gain.cell.method), models.tukey.get(gain.cell.method)
+    shown = ["too few subjects", "too few images"]
+    if mixed is not None:
+        how = "95 % interval of the mixed model of the subjects' mean psnr_db (method fixed, subject random)"
+        identity = f"{gain.identity}.mixed"
+        shown[0] = show_interval(numbers, identity, mixed, "+.2f", how=how, where=models.where, rows=models.rows)
+    if tukey is not None:
+        how = "95 % simultaneous interval (Tukey) of psnr_db over images, among the presets of the network"
+        identity = f"{gain.identity}.tukey"
+        shown[1] = show_interval(numbers, identity, tukey, "+.2f", how=how, where=models.where, rows=models.rows)
+    return shown[0], shown[1]
