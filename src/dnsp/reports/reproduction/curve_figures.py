@@ -15,6 +15,7 @@ from dnsp.errors import MissingExtraError
 from dnsp.reports.reproduction.comparisons import Cell, Cells, measure
 from dnsp.reports.reproduction.numbers import Numbers, show_interval
 from dnsp.reports.reproduction.page import Figure, embed, render_table
+from dnsp.reports.reproduction.pictures import Picture, render_pictures
 from dnsp.reports.reproduction.plots import Line, Panel, draw_lines
 from dnsp.reports.reproduction.published import name_method
 from dnsp.reports.reproduction.results import Example, Results
@@ -33,7 +34,7 @@ def draw_rank_figure(results: Results, numbers: Numbers) -> Figure:
     if not results.examples:
         return figure._replace(absent="the folder holds no example slices")
     example = results.examples[0]
-    values = np.linalg.svd(example.reference, compute_uv=False)
+    left, values, right = np.linalg.svd(example.reference, full_matrices=False)
     full = int((values > values[0] * max(example.reference.shape) * np.finfo(np.float64).eps).sum())
     ranks = list(range(1, full))
     energy = np.cumsum(values[::-1] ** 2)[::-1]  # the squared error of rank r is the energy from r on
@@ -41,14 +42,21 @@ def draw_rank_figure(results: Results, numbers: Numbers) -> Figure:
     plot = draw_lines(
         [Panel(_name_slice(example), [Line("truncated SVD", ranks, psnr_db)])], x_label="rank", y_label="PSNR (dB)"
     )
-    chosen = sorted({max(1, round(part * full)) for part in _PARTS_OF_RANK} & set(ranks))
     how = "PSNR (data range 1) of the slice rebuilt from its largest singular values, against the slice itself"
-    rows = [[str(r), _from_slice(numbers, f"figure2.rank{r}", psnr_db[r - 1], ".2f", example, how)] for r in chosen]
-    table = render_table(["Rank kept", "PSNR (dB)"], rows, caption=f"Full rank: {_full(numbers, full, example)}")
+    pictures = [
+        Picture(
+            f"Rank {rank}",
+            (left[:, :rank] * values[:rank]) @ right[:rank],
+            _from_slice(numbers, f"figure2.rank{rank}", psnr_db[rank - 1], ".2f", example, how) + " dB",
+        )
+        for rank in sorted({max(1, round(part * full)) for part in _PARTS_OF_RANK} & set(ranks))
+    ]
+    how = "count of singular values above rounding error"
+    shown = _from_slice(numbers, "figure2.full", full, ".0f", example, how)
     return figure._replace(
-        body=_plot(plot, "PSNR against rank") + table,
-        caption=f"Slice {example.slice_index} of {example.subject_id}. The paper's slice has full rank 170 and reaches "
-        "45 dB at rank 90; other slices have other sizes and other noise.",
+        body=_plot(plot, "PSNR against rank") + render_pictures(pictures),
+        caption=f"Slice {example.slice_index} of {example.subject_id}, full rank {shown}. The paper's slice has full rank 170 "
+        "and reaches 45 dB at rank 90; other slices have other sizes and other noise.",
     )
 
 
@@ -166,10 +174,6 @@ def laplacian(image: Array) -> Array:
 
 def _from_slice(numbers: Numbers, identity: str, value: float, digits: str, example: Example, how: str) -> str:
     return numbers.show(identity, value, digits, how=how, source=f"examples/{example.path.name}: reference")
-
-
-def _full(numbers: Numbers, full: int, example: Example) -> str:
-    return _from_slice(numbers, "figure2.full", full, ".0f", example, "count of singular values above rounding error")
 
 
 def _name_slice(example: Example) -> str:

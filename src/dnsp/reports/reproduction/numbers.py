@@ -67,6 +67,8 @@ class Numbers:
             The file they stand in.
         """
         shown = format(value, digits) if digits[0] in "+." else digits
+        if digits[0] in "+." and float(shown) == 0 and digits.endswith("f"):
+            shown = shown.lstrip("+-")  # zero after rounding has no sign
         shown = shown.replace("-", "\N{MINUS SIGN}")
         entry = Shown(float(value), shown, how, source, tuple(where), rows)
         if self._entries.setdefault(identity, entry) != entry:

@@ -24,6 +24,7 @@ Array = npt.NDArray[Any]
 _PATCH = 40
 _MOST_SLICES = 6
 _BEST = 4
+_PARTIAL = ("-LR", "-FS", "-LS")  # the paper shows these in Table I alone
 _SLICE_FIGURES = (  # label, data set, scale (None: the smallest there is), what it shows
     ("11", "brainweb", 2),
     ("12", "adni", 2),
@@ -37,13 +38,15 @@ _SLICE_FIGURES = (  # label, data set, scale (None: the smallest there is), what
 def draw_patch_figure(results: Results) -> Figure:
     """Show the sharpest and the smoothest patch of each example slice (Figure 5)."""
     figure = Figure("5", "Sharp and smooth patches")
-    slices = {(e.dataset, e.subject_id, e.slice_index): e.reference for e in results.examples}
+    slices = {
+        example.reference.tobytes(): example for example in reversed(results.examples)
+    }  # each once, of any data set
     sharp, smooth = [], []
-    for (_, subject_id, number), image in list(slices.items())[:_MOST_SLICES]:
-        side = min(_PATCH, min(image.shape) // 2)
-        first, second = _extreme_patches(image, side)
-        sharp.append(Picture(f"{subject_id}, {number}", first))
-        smooth.append(Picture(f"{subject_id}, {number}", second))
+    for example in list(reversed(slices.values()))[:_MOST_SLICES]:
+        side = min(_PATCH, min(example.reference.shape) // 2)
+        name = f"{example.subject_id}, slice {example.slice_index}"
+        for patches, patch in zip((sharp, smooth), _extreme_patches(example.reference, side), strict=True):
+            patches.append(Picture(name, patch))
     if not sharp:
         return figure._replace(absent="the folder holds no example slices")
     return figure._replace(
@@ -92,17 +95,20 @@ def render_sliders(results: Results) -> str:
         else:
             before = Picture(name_method(base.method), base.estimate)
         label = results.label(dataset)
+        at = "" if scale == 1 else f", \N{MULTIPLICATION SIGN}{scale}"
         parts.append(
-            f"<h3>{label[0].upper()}{label[1:]}, \N{MULTIPLICATION SIGN}{scale}</h3>"
+            f"<div><h3>{label[0].upper()}{label[1:]}{at}</h3>"
             + render_before_after(
                 before,
                 Picture(name_method(after.method), after.estimate),
                 label=f"Share of {before.name} shown, {label}",
             )
             + f'<p class="note">Slice {after.slice_index} of {after.subject_id}. Left of the line: {before.name}; right of '
-            f"it: {name_method(after.method)}. Drag the handle, or use the arrow keys.</p>"
+            f"it: {name_method(after.method)}. Drag the handle, or use the arrow keys.</p></div>"
         )
-    return "\n".join(parts) or '<p class="absent">Left out: the folder holds no example slices.</p>'
+    if not parts:
+        return '<p class="absent">Left out: the folder holds no example slices.</p>'
+    return '<div class="sliders">\n' + "\n".join(parts) + "\n</div>"
 
 
 def _draw_slice(label: str, dataset: str, scale: int | None, results: Results, numbers: Numbers) -> Figure:
@@ -116,6 +122,7 @@ def _draw_slice(label: str, dataset: str, scale: int | None, results: Results, n
         return figure._replace(absent=f"the folder holds no example slices of the data set {dataset}{at}")
     shown_scale = scale or min(e.scale for e in there)
     examples = _of_one_slice(results, dataset, shown_scale)
+    examples = {m: e for m, e in examples.items() if not m.endswith(_PARTIAL)} or examples
     best = list(_ranked(results, examples))[:_BEST]
     first = examples[best[0]]
     pictures = [Picture("Reference", first.reference), Picture("Input", first.low_res)]

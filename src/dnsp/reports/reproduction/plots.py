@@ -77,6 +77,8 @@ def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_t
                 if interval is not None:
                     axes.vlines(x, interval.low, interval.high, color=style["color"], linewidth=1, alpha=0.7)
         axes.set(title=panel.title, xlabel=x_label, ylabel=y_label)
+        if all(x == int(x) for line in panel.content for x in line.x):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         if x_ticks:
             axes.set_xticks(list(x_ticks))
         if len(names) > 1:

@@ -55,7 +55,7 @@ def _render(results: Results, cells: Cells, numbers: Numbers, taken: list[Cell])
         rows.append(row)
     head = ["Method"]
     for title in ("PSNR (dB)", "SSIM"):
-        head += [f"{title}<br>ours", "95 % by subject", *(f"{title}<br>paper, {name}" for name in sets)]
+        head += [f"{title}<br>ours", "95 % by subject", *(f"{title}<br>paper,<br>{name}" for name in sets)]
     identity = f"{experiment}.{dataset}.x{scale}.{fraction:g}"
     origin: dict[str, Any] = {
         "where": [cell._asdict() for cell in taken],

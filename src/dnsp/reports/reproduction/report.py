@@ -111,11 +111,12 @@ _TABLES_NOTE = (
 )
 
 _STATISTICS_NOTE = (
-    "<p>The paper tests its methods by analyses of variance over images, which count the slices of one head as "
-    "independent. They are not. The table gives, for every preset, its gain over the same network without priors with "
-    "the paper's kind of interval (Tukey, over images) and with intervals whose unit is the subject: a paired bootstrap and "
-    "a mixed-effects model (method fixed, subject random). Where several trainings were run, their own interval tells a "
-    "gain from the luck of a seed.</p>"
+    "<p>The paper tests its methods by analyses of variance over images. These count the slices of one head as independent, "
+    "which makes intervals too narrow, and forget that all methods saw the same heads, which makes them too wide. The "
+    "tables give, for every preset, its gain over the same network without priors with the paper's kind of interval (Tukey, "
+    "over images) and with intervals whose unit is the subject: a paired bootstrap and a mixed-effects model (method fixed, "
+    "subject random). Where several trainings were run, their own interval (Student's) tells a gain from the luck of a "
+    "seed.</p>"
 )
 
 
@@ -136,7 +137,12 @@ def _render_lead(results: Results) -> str:
         + "</li>"
         for key, facts in results.datasets.items()
     )
-    return (
+    warning = ""
+    if "finished" in results.run and not results.run["finished"]:
+        warning = '<p class="absent">This run is not finished: the report shows what there is.</p>\n'
+    elif results.run.get("failed"):
+        warning = '<p class="absent">Some cells of this run failed; see what was run, below.</p>\n'
+    return warning + (
         '<p class="lead">The experiments of <cite>Deep MR Brain Image Super-Resolution Using Spatio-Structural Priors</cite> '
         f"(Cherukuri, Guo, Schiff and Monga, 2019), run again by dnsp.{ran}{note}</p>\n<ul>{data}</ul>"
     )

@@ -25,69 +25,67 @@ from dnsp.reports.reproduction.results import Results
 
 __all__ = ["render_gains", "render_summary"]
 
-_SIGNS: dict[Verdict, str] = {"better": "better", "worse": "worse", "undecided": "cannot be told"}
-
 
 def render_summary(results: Results, cells: Cells, numbers: Numbers) -> str:
     """Answer whether the priors help, by how much, and whether they help more with less training data."""
     gains = [gain for gain in find_gains(cells) if gain.cell.method.endswith("-AP")]
-    lines = [f'<div class="answer"><p><strong>Do the priors help?</strong> {_headline(numbers, gains)}</p>']
     growths = find_growths(cells)
-    lines.append(
-        f"<p><strong>Does the gain grow as training data shrinks?</strong> {_growing(numbers, growths)}</p></div>"
-    )
+    lines = [
+        f'<div class="answer"><p><strong>Do the priors help?</strong> {_headline(numbers, gains)}</p>',
+        f"<p><strong>Does the gain grow as training data shrinks?</strong> {_growing(numbers, growths)}</p></div>",
+        (
+            '<p class="note">A method counts as better or worse where the 95 % interval over subjects, and the one over '
+            "trainings where there are several, leave out zero. The intervals are not widened for the number of comparisons. "
+            "Where a network was trained once, the interval says how far a gain holds for other subjects, not for another "
+            "training of the same network.</p>"
+        ),
+    ]
     if gains:
-        lines.append("<ul>")
+        lines.append("<h3>All priors (AP) against none (NP)</h3><ul>")
         lines += [f"<li>{_setting(results, gain.cell)}: {describe_gain(numbers, gain)}</li>" for gain in gains]
         lines.append("</ul>")
-    for growth in growths:
-        lines.append(f"<p>{_describe_growth(results, numbers, growth)}</p>")
-    if gains and all(len(gain.contrast.by_seed) < 2 for gain in gains):  # noqa: PLR2004
-        lines.append(
-            '<p class="note">Each network was trained once: the intervals say how far the gain holds for other '
-            "subjects, not for another training of the same network.</p>"
-        )
-    lines.append(
-        '<p class="note">A method counts as better or worse where the 95 % interval over subjects, and the one over '
-        "trainings where there are several, leave out zero. The intervals are not widened for the number of comparisons.</p>"
-    )
+    if growths:
+        lines.append("<h3>With fewer training slices</h3><ul>")
+        lines += [f"<li>{_describe_growth(results, numbers, growth)}</li>" for growth in growths]
+        lines.append("</ul>")
     return "\n".join(lines)
 
 
 def render_gains(results: Results, cells: Cells, numbers: Numbers) -> str:
     """Tabulate every preset against NP: by subject, by the mixed model, by training, and over images as the paper."""
-    rows = []
+    rows: dict[str, list[list[str]]] = {}
     fitted: dict[Cell, _Models] = {}
     for gain in find_gains(cells):
         if gain.reference not in fitted:
             fitted[gain.reference] = _fit_models(cells, gain)
         mixed, tukey = _show_models(numbers, gain, fitted[gain.reference])
         value, by_subject, by_seed = show_contrast(numbers, gain.identity, gain.contrast, (gain.cell, gain.reference))
-        rows.append(
+        at = "" if gain.cell.scale == 1 else f", \N{MULTIPLICATION SIGN}{gain.cell.scale}"
+        rows.setdefault(gain.cell.dataset, []).append(
             [
-                f"{name_method(gain.cell.method)} over {name_method(gain.reference.method)}",
-                _setting(results, gain.cell),
+                f"{name_method(gain.cell.method)} over {name_method(gain.reference.method)}{at}",
                 value,
                 by_subject,
                 mixed,
                 by_seed,
                 tukey,
-                _SIGNS[gain.contrast.verdict],
+                gain.contrast.verdict,
             ]
         )
-    if not rows:
-        return '<p class="absent">Left out: no network was run both with and without priors.</p>'
     head = [
         "Comparison",
-        "Data",
-        "Gain in PSNR (dB)",
+        "Gain in<br>PSNR (dB)",
         "By subject<br>(bootstrap)",
         "By subject<br>(mixed model)",
-        "Over trainings",
-        "Over images<br>(Tukey, as the paper)",
+        "Over<br>trainings",
+        "Over images<br>(Tukey)",
         "Verdict",
     ]
-    return render_table(head, rows, caption="Gains over the same network without priors, with 95 % intervals")
+    tables = [
+        render_table(head, of_dataset, caption=f"<strong>{_capital(results.label(dataset))}</strong>; 95 % intervals")
+        for dataset, of_dataset in rows.items()
+    ]
+    return "".join(tables) or '<p class="absent">Left out: no network was run both with and without priors.</p>'
 
 
 def _headline(numbers: Numbers, gains: Sequence[Gain]) -> str:
@@ -169,10 +167,13 @@ def _describe_growth(results: Results, numbers: Numbers, growth: Growth) -> str:
 
 
 def _setting(results: Results, cell: Cell) -> str:
-    label = results.label(cell.dataset)
     at = "" if cell.scale == 1 else f", \N{MULTIPLICATION SIGN}{cell.scale}"
     part = "" if cell.fraction == 1 else f", {100 * cell.fraction:g} % of the slices"
-    return f"{label[0].upper()}{label[1:]}{at}{part}"
+    return f"{_capital(results.label(cell.dataset))}{at}{part}"
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 class _Models(NamedTuple):

@@ -98,8 +98,9 @@ def _draw(analysis: _Analysis, results: Results, cells: Cells, numbers: Numbers)
         + _test_table(numbers, identity, test, taken, count)
         + f"<details><summary>The numbers of this figure</summary>{table}</details>",
         caption="As in the paper, every image counts as an independent observation (seeds and draws of one image are "
-        "averaged first); means whose intervals do not overlap differ at the 5 % level by Tukey's test. Slices of one head "
-        "are not independent, so these intervals are too narrow: the intervals by subject are in the table.",
+        "averaged first); means whose intervals do not overlap differ at the 5 % level by Tukey's test. The intervals take "
+        "account neither of slices that belong to one head nor of methods that saw the same heads: see Statistics for the "
+        "differences by subject.",
     )
 
 
