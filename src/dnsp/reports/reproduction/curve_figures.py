@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dnsp.errors import MissingExtraError
 from dnsp.reports.reproduction.comparisons import Cell, Cells, measure
 from dnsp.reports.reproduction.numbers import Numbers, show_interval
-from dnsp.reports.reproduction.page import Figure, embed, render_table
+from dnsp.reports.reproduction.page import Figure, embed, render_method, render_table
 from dnsp.reports.reproduction.pictures import Picture, render_pictures
 from dnsp.reports.reproduction.plots import Line, Panel, draw_lines
 from dnsp.reports.reproduction.published import name_method
@@ -117,7 +117,7 @@ def draw_validation_figure(results: Results, numbers: Numbers) -> Figure:
                 rows=len(by_epoch[epochs[-1]]),
                 source="epochs.csv",
             )
-            rows.append([f"{name_method(method)}, {results.label(dataset)}", str(epochs[-1]), last])
+            rows.append([f"{render_method(method)}, {results.label(dataset)}", str(epochs[-1]), last])
         panels.append(Panel(f"{results.label(dataset)}, \N{MULTIPLICATION SIGN}{scale}", lines))
     plot = draw_lines(panels, x_label="epoch", y_label="validation PSNR (dB)")
     return figure._replace(
@@ -152,7 +152,7 @@ def draw_fraction_figure(results: Results, cells: Cells, numbers: Numbers) -> Fi
                 if mean.interval is not None:
                     how = "95 % bootstrap interval over subjects of psnr_db"
                     interval = show_interval(numbers, identity, mean.interval, ".2f", how=how, **origin)
-                name = f"{name_method(method)}, {results.label(dataset)}"
+                name = f"{render_method(method)}, {results.label(dataset)}"
                 table.append([name, f"{100 * cell.fraction:g} %", shown, interval])
         panels.append(Panel(f"{results.label(dataset)}, \N{MULTIPLICATION SIGN}{scale}", lines))
     ticks = sorted({100 * cell.fraction for cell in found})
@@ -181,7 +181,7 @@ def _name_slice(example: Example) -> str:
 
 
 def _plot(svg: bytes, alt: str) -> str:
-    return f'<div class="plot" tabindex="0">{embed(svg, kind="svg+xml", alt=alt)}</div>'
+    return f'<div class="plot">{embed(svg, kind="svg+xml", alt=alt)}</div>'
 
 
 def _fold(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

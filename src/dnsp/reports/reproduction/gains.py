@@ -81,14 +81,14 @@ def show_contrast(
     signs = "first less second" if len(cells) == 2 else "first less second, less (third less fourth)"  # noqa: PLR2004
     origin: dict[str, Any] = {"where": where_of(*cells), "rows": difference.rows}
     how = f"mean over the subjects in all cells of the difference of each subject's mean psnr_db: {signs}"
-    value = numbers.show(identity, difference.value, "+.2f", how=how, **origin)
+    value = numbers.show(identity, difference.value, "+.3f", how=how, **origin)
     by_subject, by_seed = "one subject", "one training"
     if difference.interval is not None:
         how = f"95 % bootstrap interval over subjects of the difference: {signs}"
-        by_subject = show_interval(numbers, f"{identity}.subjects", difference.interval, "+.2f", how=how, **origin)
+        by_subject = show_interval(numbers, f"{identity}.subjects", difference.interval, "+.3f", how=how, **origin)
     if difference.seed_interval is not None:
         how = f"95 % Student interval over the seeds in all cells of the difference: {signs}"
-        by_seed = show_interval(numbers, f"{identity}.seeds", difference.seed_interval, "+.2f", how=how, **origin)
+        by_seed = show_interval(numbers, f"{identity}.seeds", difference.seed_interval, "+.3f", how=how, **origin)
     return value, by_subject, by_seed
 
 

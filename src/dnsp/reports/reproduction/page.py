@@ -9,7 +9,9 @@ from importlib.resources import files
 from string import Template
 from typing import NamedTuple
 
-__all__ = ["Figure", "embed", "fill_page", "render_figure", "render_table"]
+from dnsp.reports.reproduction.published import name_method
+
+__all__ = ["Figure", "embed", "fill_page", "render_figure", "render_method", "render_table"]
 
 _PAGE = Template("""<!DOCTYPE html>
 <html lang="en">
@@ -54,6 +56,11 @@ def embed(content: bytes, *, kind: str, alt: str) -> str:
     return f'<img src="data:image/{kind};base64,{encoded}" alt="{escape(alt)}">'
 
 
+def render_method(method: str) -> str:
+    """Name a method in HTML, in one piece."""
+    return f'<span class="method">{escape(name_method(method))}</span>'
+
+
 def render_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str) -> str:
     """Lay out a table of ready HTML; the first column names the row. It scrolls inside its own frame."""
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
@@ -62,7 +69,7 @@ def render_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption:
         for row in rows
     )
     return (
-        f'<div class="scroll" tabindex="0"><table><caption>{caption}</caption>\n'
+        f'<div class="scroll" tabindex="0"><table><caption><span>{caption}</span></caption>\n'
         f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
     )
 
@@ -81,14 +88,15 @@ def render_figure(figure: Figure) -> str:
 
 def fill_page(*, title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str:
     """Put (identity, heading, HTML) sections onto one page with its style and its script inside."""
+    body = "\n".join(
+        f'<section id="{identity}">\n<h2>{escape(heading)}</h2>\n{content}\n</section>'
+        for identity, heading, content in sections
+    )
     return _PAGE.substitute(
         title=escape(title),
         lead=lead,
         contents=" ".join(f'<a href="#{identity}">{escape(heading)}</a>' for identity, heading, _ in sections),
-        sections="\n".join(
-            f'<section id="{identity}">\n<h2>{escape(heading)}</h2>\n{body}\n</section>'
-            for identity, heading, body in sections
-        ),
+        sections=body.replace(" %", "\N{NO-BREAK SPACE}%").replace(" dB", "\N{NO-BREAK SPACE}dB"),
         style=_packaged("report.css"),
         script=_packaged("report.js"),
     )

@@ -41,7 +41,8 @@ def draw_patch_figure(results: Results) -> Figure:
     slices = {
         example.reference.tobytes(): example for example in reversed(results.examples)
     }  # each once, of any data set
-    sharp, smooth = [], []
+    sharp: list[Picture] = []
+    smooth: list[Picture] = []
     for example in list(reversed(slices.values()))[:_MOST_SLICES]:
         side = min(_PATCH, min(example.reference.shape) // 2)
         name = f"{example.subject_id}, slice {example.slice_index}"

@@ -17,7 +17,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))
 Content = TypeVar("Content")  # Line or Bar
 
-_WIDTH_IN = 7.2
+_WIDTH_IN = 5.4  # narrow, so that its letters stay legible on a phone
 _MOST_MARKERS = 12
 
 
@@ -46,14 +46,14 @@ class Panel(NamedTuple, Generic[Content]):
 
 
 def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_ticks: Sequence[float] = ()) -> bytes:
-    """Draw curves, one panel below the other; the names stand beside the first panel's frame.
+    """Draw curves, one panel below the other, their names above.
 
     Raises
     ------
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = _new_figure(3.1 * len(panels) + 0.4)
+    figure = _new_figure(2.9 * len(panels) + 0.8)
     column = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     names = list(dict.fromkeys(line.name for panel in panels for line in panel.content))
     for axes, panel in zip(column, panels, strict=True):
@@ -81,9 +81,12 @@ def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_t
             axes.xaxis.get_major_locator().set_params(integer=True)
         if x_ticks:
             axes.set_xticks(list(x_ticks))
-        if len(names) > 1:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, handlelength=3.5)
         _clean(axes)
+    if len(names) > 1:
+        handles = dict(pair[::-1] for axes in column for pair in zip(*axes.get_legend_handles_labels(), strict=True))
+        figure.legend(
+            [handles[name] for name in names], names, loc="outside upper left", ncols=2, frameon=False, handlelength=3.5
+        )
     return _as_svg(figure)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from dnsp.reports.reproduction.comparisons import Cell, Cells, Column, Mean, measure
 from dnsp.reports.reproduction.numbers import Numbers, show_interval
-from dnsp.reports.reproduction.page import render_table
-from dnsp.reports.reproduction.published import METHOD_NAMES, Published, name_method, published_in
+from dnsp.reports.reproduction.page import render_method, render_table
+from dnsp.reports.reproduction.published import METHOD_NAMES, Published, published_in
 from dnsp.reports.reproduction.results import Results
 
 __all__ = ["render_quality_tables"]
@@ -46,7 +46,7 @@ def _render(results: Results, cells: Cells, numbers: Numbers, taken: list[Cell])
     sets = list(dict.fromkeys(entry.dataset for entries in published.values() for entry in entries))
     rows = []
     for cell in taken:
-        row = [name_method(cell.method)]
+        row = [render_method(cell.method)]
         for column in columns:
             digits = ".2f" if column == "psnr_db" else ".4f"
             mean, interval = _show_mean(numbers, cell, column, means[cell, column], digits)

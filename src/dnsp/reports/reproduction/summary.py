@@ -19,7 +19,7 @@ from dnsp.reports.reproduction.gains import (
     where_of,
 )
 from dnsp.reports.reproduction.numbers import Numbers, show_interval
-from dnsp.reports.reproduction.page import render_table
+from dnsp.reports.reproduction.page import render_method, render_table
 from dnsp.reports.reproduction.published import name_method
 from dnsp.reports.reproduction.results import Results
 
@@ -63,7 +63,7 @@ def render_gains(results: Results, cells: Cells, numbers: Numbers) -> str:
         at = "" if gain.cell.scale == 1 else f", \N{MULTIPLICATION SIGN}{gain.cell.scale}"
         rows.setdefault(gain.cell.dataset, []).append(
             [
-                f"{name_method(gain.cell.method)} over {name_method(gain.reference.method)}{at}",
+                f"{render_method(gain.cell.method)} over {render_method(gain.reference.method)}{at}",
                 value,
                 by_subject,
                 mixed,
@@ -104,8 +104,8 @@ def _headline(numbers: Numbers, gains: Sequence[Gain]) -> str:
         [gain for gain in gains if gain.contrast.verdict == verdict] for verdict in ("better", "worse", "undecided")
     )
     gained = sorted(gain.contrast.value for gain in gains)
-    smallest = numbers.show("summary.smallest", gained[0], "+.2f", how="smallest gain of AP over NP", **origin)
-    largest = numbers.show("summary.largest", gained[-1], "+.2f", how="largest gain of AP over NP", **origin)
+    smallest = numbers.show("summary.smallest", gained[0], "+.3f", how="smallest gain of AP over NP", **origin)
+    largest = numbers.show("summary.largest", gained[-1], "+.3f", how="largest gain of AP over NP", **origin)
     if len(better) == len(gains):
         opening = "Yes, here"
     elif not better:
@@ -210,9 +210,9 @@ def _show_models(numbers: Numbers, gain: Gain, models: _Models) -> tuple[str, st
     if mixed is not None:
         how = "95 % interval of the mixed model of the subjects' mean psnr_db (method fixed, subject random)"
         identity = f"{gain.identity}.mixed"
-        shown[0] = show_interval(numbers, identity, mixed, "+.2f", how=how, where=models.where, rows=models.rows)
+        shown[0] = show_interval(numbers, identity, mixed, "+.3f", how=how, where=models.where, rows=models.rows)
     if tukey is not None:
         how = "95 % simultaneous interval (Tukey) of psnr_db over images, among the presets of the network"
         identity = f"{gain.identity}.tukey"
-        shown[1] = show_interval(numbers, identity, tukey, "+.2f", how=how, where=models.where, rows=models.rows)
+        shown[1] = show_interval(numbers, identity, tukey, "+.3f", how=how, where=models.where, rows=models.rows)
     return shown[0], shown[1]

@@ -11,7 +11,7 @@ from dnsp.metrics.statistics import Interval
 from dnsp.metrics.variance import Anova, comparison_intervals, one_way_anova, two_way_anova
 from dnsp.reports.reproduction.comparisons import Cell, Cells, image_values, measure
 from dnsp.reports.reproduction.numbers import Numbers, show_interval, show_p
-from dnsp.reports.reproduction.page import Figure, embed, render_table
+from dnsp.reports.reproduction.page import Figure, embed, render_method, render_table
 from dnsp.reports.reproduction.plots import Bar, Panel, draw_intervals
 from dnsp.reports.reproduction.published import PUBLISHED_ANOVA, name_method
 from dnsp.reports.reproduction.results import ImageRow, Results
@@ -94,7 +94,7 @@ def _draw(analysis: _Analysis, results: Results, cells: Cells, numbers: Numbers)
     taken = [cell._asdict() for cell in grid.values()]
     count = sum(len(found[cell]) for cell in grid.values())
     return figure._replace(
-        body=f'<div class="plot" tabindex="0">{plot}</div>'
+        body=f'<div class="plot">{plot}</div>'
         + _test_table(numbers, identity, test, taken, count)
         + f"<details><summary>The numbers of this figure</summary>{table}</details>",
         caption="As in the paper, every image counts as an independent observation (seeds and draws of one image are "
@@ -129,7 +129,7 @@ def _cell_row(
     subjects = (
         show_interval(numbers, f"{identity}.subjects", by_subject, ".2f", how=how, **origin) if by_subject else "-"
     )
-    return [name_method(cell.method), results.label(cell.dataset), mean, images, subjects]
+    return [render_method(cell.method), results.label(cell.dataset), mean, images, subjects]
 
 
 def _test_table(numbers: Numbers, figure: str, test: Anova, where: list[dict[str, Any]], rows: int) -> str:
