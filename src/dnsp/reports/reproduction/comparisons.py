@@ -15,6 +15,7 @@ from dnsp.metrics.statistics import Interval, bootstrap_interval
 from dnsp.reports.reproduction.results import ImageRow
 
 __all__ = [
+    "FEWEST_SUBJECTS",
     "Cell",
     "Cells",
     "Column",
@@ -29,8 +30,9 @@ __all__ = [
 ]
 
 Column: TypeAlias = Literal["psnr_db", "ssim"]
-Verdict: TypeAlias = Literal["better", "worse", "undecided"]
+Verdict: TypeAlias = Literal["better", "worse", "undecided", "untested"]
 
+FEWEST_SUBJECTS = 5  # a bootstrap of fewer has intervals much too narrow
 _SEED = 20190101  # of the bootstrap; any number, the same in every report
 
 
@@ -71,11 +73,13 @@ class Contrast(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """Better or worse only where the interval over subjects, and over seeds if there are several, excludes zero."""
-        intervals = [self.interval, self.seed_interval] if len(self.by_seed) > 1 else [self.interval]
-        if all(interval is not None and interval.low > 0 for interval in intervals):
+        """Better or worse only where both intervals exclude zero; untested with one training or few subjects."""
+        if len(self.by_subject) < FEWEST_SUBJECTS or len(self.by_seed) < 2:  # noqa: PLR2004
+            return "untested"
+        intervals = [interval for interval in (self.interval, self.seed_interval) if interval is not None]
+        if all(interval.low > 0 for interval in intervals):
             return "better"
-        if all(interval is not None and interval.high < 0 for interval in intervals):
+        if all(interval.high < 0 for interval in intervals):
             return "worse"
         return "undecided"
 

@@ -17,7 +17,7 @@ from dnsp.reports.reproduction.numbers import Numbers, show_interval
 from dnsp.reports.reproduction.page import Figure, embed, render_method, render_table
 from dnsp.reports.reproduction.pictures import Picture, render_pictures
 from dnsp.reports.reproduction.plots import Line, Panel, draw_lines
-from dnsp.reports.reproduction.published import name_method
+from dnsp.reports.reproduction.published import name_method, sort_methods
 from dnsp.reports.reproduction.results import Example, Results
 
 __all__ = ["draw_blur_figure", "draw_fraction_figure", "draw_rank_figure", "draw_validation_figure", "laplacian"]
@@ -103,7 +103,8 @@ def draw_validation_figure(results: Results, numbers: Numbers) -> Figure:
     panels, rows = [], []
     for (dataset, scale, fraction), by_method in curves.items():
         lines = []
-        for method, by_epoch in by_method.items():
+        for method in sort_methods(by_method):
+            by_epoch = by_method[method]
             epochs = sorted(by_epoch)
             means = [statistics.fmean(by_epoch[epoch]) for epoch in epochs]
             lines.append(Line(name_method(method), epochs, means))
@@ -137,7 +138,7 @@ def draw_fraction_figure(results: Results, cells: Cells, numbers: Numbers) -> Fi
     panels, table = [], []
     for dataset, scale in dict.fromkeys((cell.dataset, cell.scale) for cell in found):
         lines = []
-        for method in dict.fromkeys(c.method for c in found if (c.dataset, c.scale) == (dataset, scale)):
+        for method in sort_methods(c.method for c in found if (c.dataset, c.scale) == (dataset, scale)):
             of_method = sorted(c for c in found if (c.dataset, c.scale, c.method) == (dataset, scale, method))
             means = [measure(found[cell], "psnr_db") for cell in of_method]
             percents = [100 * cell.fraction for cell in of_method]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from dnsp.reports.reproduction.comparisons import Cell, Cells, Contrast, Verdict, contrast
 from dnsp.reports.reproduction.numbers import Numbers, show_interval
-from dnsp.reports.reproduction.published import name_method
+from dnsp.reports.reproduction.published import name_method, sort_methods
 
 __all__ = ["Gain", "Growth", "describe_gain", "find_gains", "find_growths", "show_contrast", "where_of"]
 
@@ -38,9 +38,11 @@ class Growth(NamedTuple):
 
 def find_gains(cells: Cells) -> list[Gain]:
     """Compare each preset with NP, once for each network and setting: a cell in two tables counts in the first."""
+    order = list(dict.fromkeys(cell.dataset for cell in cells))
+    methods = sort_methods(cell.method for cell in cells)
     gains: dict[tuple[str, int, float, str], Gain] = {}
     for experiment in _TABLES:
-        for cell in cells:
+        for cell in sorted(cells, key=lambda cell: (order.index(cell.dataset), cell.scale, methods.index(cell.method))):
             network, _, preset = cell.method.rpartition("-")
             reference = cell._replace(method=f"{network}-NP")
             key = (cell.dataset, cell.scale, cell.fraction, cell.method)
@@ -107,10 +109,12 @@ def describe_gain(numbers: Numbers, gain: Gain) -> str:
             f"{gain.identity}.trainings", len(difference.by_seed), ".0f", how="count of seeds in both cells", **origin
         )
         over += f"; {by_seed} over {seeds} trainings"
+    above = "above" if difference.value > 0 else "below"
     endings: dict[Verdict, str] = {
         "better": f"{first} is better than {second}: {value} dB ({over}).",
         "worse": f"{first} is worse than {second}: {value} dB ({over}).",
         "undecided": f"{first} and {second} cannot be told apart: {value} dB ({over}).",
+        "untested": f"{first} came out {above} {second}, untested: {value} dB ({over}).",
     }
     return endings[difference.verdict]
 

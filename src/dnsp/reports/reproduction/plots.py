@@ -79,8 +79,9 @@ def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_t
         axes.set(title=panel.title, xlabel=x_label, ylabel=y_label)
         if all(x == int(x) for line in panel.content for x in line.x):
             axes.xaxis.get_major_locator().set_params(integer=True)
-        if x_ticks:
-            axes.set_xticks(list(x_ticks))
+        places = x_ticks or {x for line in panel.content for x in line.x}
+        if x_ticks or len(places) == 1:
+            axes.set_xticks(sorted(places))
         _clean(axes)
     if len(names) > 1:
         handles = dict(pair[::-1] for axes in column for pair in zip(*axes.get_legend_handles_labels(), strict=True))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["METHOD_NAMES", "PUBLISHED", "PUBLISHED_ANOVA", "Published", "name_method", "published_in"]
+__all__ = ["METHOD_NAMES", "PUBLISHED", "PUBLISHED_ANOVA", "Published", "name_method", "published_in", "sort_methods"]
 
 
 class Published(NamedTuple):
@@ -105,6 +106,13 @@ def published_in(table: str, *, dataset: str, method: str, scale: int) -> list[P
         and entry.method == method
         and (anywhere or entry.scale == scale)
     ]
+
+
+def sort_methods(methods: Iterable[str]) -> list[str]:
+    """Put methods in the paper's order, others after them, each once."""
+    known = list(METHOD_NAMES)
+    once = dict.fromkeys(methods)
+    return sorted(once, key=lambda method: known.index(method) if method in known else len(known))
 
 
 def name_method(method: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from dnsp.reports.reproduction.comparisons import Cell, Cells, Column, Mean, measure
 from dnsp.reports.reproduction.numbers import Numbers, show_interval
 from dnsp.reports.reproduction.page import render_method, render_table
-from dnsp.reports.reproduction.published import METHOD_NAMES, Published, published_in
+from dnsp.reports.reproduction.published import Published, published_in, sort_methods
 from dnsp.reports.reproduction.results import Results
 
 __all__ = ["render_quality_tables"]
@@ -36,8 +36,8 @@ def render_quality_tables(results: Results, cells: Cells, numbers: Numbers) -> s
 
 
 def _render(results: Results, cells: Cells, numbers: Numbers, taken: list[Cell]) -> str:
-    known = list(METHOD_NAMES)
-    taken = sorted(taken, key=lambda cell: known.index(cell.method) if cell.method in known else len(known))
+    order = sort_methods(cell.method for cell in taken)
+    taken = sorted(taken, key=lambda cell: order.index(cell.method))
     experiment, dataset, scale, fraction, _ = taken[0]
     columns: tuple[Column, Column] = ("psnr_db", "ssim")
     means = {(cell, column): measure(cells[cell], column) for cell in taken for column in columns}

@@ -159,7 +159,7 @@ def _render_run(results: Results) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{_render_fact(results.run[name])}</td></tr>\n'
         for name in _FACTS
-        if name in results.run
+        if results.run.get(name) not in (None, [], {})
     )
     left_out = ""
     if results.identical:
@@ -176,11 +176,19 @@ def _render_run(results: Results) -> str:
 
 
 def _render_fact(fact: Any) -> str:
+    return "<br>".join(f"{escape(name)}: {escape(value)}" if name else escape(value) for name, value in _flatten(fact))
+
+
+def _flatten(fact: Any, name: str = "") -> list[tuple[str, str]]:
+    """Name the values in nested settings by their path, as in ``optimiser.epochs``."""
     if isinstance(fact, Mapping):
-        return "<br>".join(f"{escape(str(key))}: {_render_fact(value)}" for key, value in fact.items())
+        start = f"{name}." if name else ""
+        return [pair for key, value in fact.items() for pair in _flatten(value, f"{start}{key}")]
     if isinstance(fact, list):
-        return ", ".join(_render_fact(value) for value in fact)
-    return escape(str(fact))
+        return [(name, ", ".join(str(value) for value in fact) or "none")]
+    if fact is None or isinstance(fact, bool):
+        return [(name, {None: "none", True: "yes", False: "no"}[fact])]
+    return [(name, f"{fact:.6g}" if isinstance(fact, float) else str(fact))]
 
 
 def _capital(words: str) -> str:

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 from dnsp.errors import DataError
 from dnsp.metrics.statistics import Interval
 from dnsp.metrics.variance import fit_subject_model, tukey_differences
-from dnsp.reports.reproduction.comparisons import Cell, Cells, Verdict, image_values, subject_means
+from dnsp.reports.reproduction.comparisons import (
+    FEWEST_SUBJECTS,
+    Cell,
+    Cells,
+    Contrast,
+    Verdict,
+    image_values,
+    subject_means,
+)
 from dnsp.reports.reproduction.gains import (
     Gain,
     Growth,
@@ -34,10 +42,10 @@ def render_summary(results: Results, cells: Cells, numbers: Numbers) -> str:
         f'<div class="answer"><p><strong>Do the priors help?</strong> {_headline(numbers, gains)}</p>',
         f"<p><strong>Does the gain grow as training data shrinks?</strong> {_growing(numbers, growths)}</p></div>",
         (
-            '<p class="note">A method counts as better or worse where the 95 % interval over subjects, and the one over '
-            "trainings where there are several, leave out zero. The intervals are not widened for the number of comparisons. "
-            "Where a network was trained once, the interval says how far a gain holds for other subjects, not for another "
-            "training of the same network.</p>"
+            '<p class="note">A method counts as better or worse where the 95 % interval over subjects and the one over '
+            "trainings both leave out zero; they are not widened for the number of comparisons. A comparison is untested "
+            f"where a network was trained once, as one training cannot tell a gain from luck, or with fewer than "
+            f"{FEWEST_SUBJECTS} subjects.</p>"
         ),
     ]
     if gains:
@@ -100,26 +108,33 @@ def _headline(numbers: Numbers, gains: Sequence[Gain]) -> str:
         how = f"count of the comparisons of AP with NP: {name}"
         return numbers.show(f"summary.{name}", len(found), ".0f", how=how, **origin)
 
-    better, worse, undecided = (
-        [gain for gain in gains if gain.contrast.verdict == verdict] for verdict in ("better", "worse", "undecided")
+    better, worse, undecided, untested = (
+        [gain for gain in gains if gain.contrast.verdict == verdict]
+        for verdict in ("better", "worse", "undecided", "untested")
     )
     gained = sorted(gain.contrast.value for gain in gains)
-    smallest = numbers.show("summary.smallest", gained[0], "+.3f", how="smallest gain of AP over NP", **origin)
     largest = numbers.show("summary.largest", gained[-1], "+.3f", how="largest gain of AP over NP", **origin)
-    if len(better) == len(gains):
-        opening = "Yes, here"
-    elif not better:
-        opening = "No gain is seen here"
+    tested = [gain for gain in gains if gain not in untested]
+    if not tested:
+        sentence = "This run cannot tell. "
     else:
-        opening = "Not everywhere"
-    sentence = (
-        f"{opening}: of {count('all', gains)} comparisons of AP with NP, the priors are better in "
-        f"{count('better', better)}, worse in {count('worse', worse)}, and cannot be told from no priors in "
-        f"{count('undecided', undecided)}. "
-    )
-    return sentence + (
-        f"The gain is {smallest} dB." if len(gains) == 1 else f"The gains run from {smallest} to {largest} dB."
-    )
+        opening = "Not everywhere" if better else "No gain is seen here"
+        opening = "Yes, here" if len(better) == len(tested) else opening
+        sentence = (
+            f"{opening}: of {count('tested', tested)} tested comparisons of AP with NP, the priors are better in "
+            f"{count('better', better)}, worse in {count('worse', worse)}, and cannot be told from no priors in "
+            f"{count('undecided', undecided)}. "
+        )
+    if untested:
+        positive = [gain for gain in untested if gain.contrast.value > 0]
+        sentence += (
+            f"Untested, for want of trainings or subjects: {count('untested', untested)}, of which AP came out above NP in "
+            f"{count('positive', positive)}. "
+        )
+    if len(gains) == 1:
+        return sentence + f"The gain is {largest} dB."
+    smallest = numbers.show("summary.smallest", gained[0], "+.3f", how="smallest gain of AP over NP", **origin)
+    return sentence + f"The gains run from {smallest} to {largest} dB."
 
 
 def _growing(numbers: Numbers, growths: Sequence[Growth]) -> str:
@@ -129,41 +144,60 @@ def _growing(numbers: Numbers, growths: Sequence[Growth]) -> str:
         "where": [where for growth in growths for where in where_of(*growth.cells)],
         "rows": sum(growth.contrast.rows for growth in growths),
     }
-    found: dict[Verdict, str] = {
-        verdict: numbers.show(
-            f"summary.growth.{verdict}",
-            sum(growth.contrast.verdict == verdict for growth in growths),
-            ".0f",
-            how=f"count of the networks and data sets whose gain with few slices less that with many is {verdict}",
-            **origin,
-        )
-        for verdict in ("better", "worse", "undecided")
-    }
-    total = numbers.show("summary.growth.all", len(growths), ".0f", how="count of networks and data sets", **origin)
-    return (
-        f"Of {total} networks and data sets, it grows in {found['better']}, shrinks in {found['worse']}, and cannot be told "
-        f"to change in {found['undecided']}."
+
+    def count(name: str, found: Sequence[Growth]) -> str:
+        how = f"count of the networks and data sets whose gain with few slices less that with many is: {name}"
+        return numbers.show(f"summary.growth.{name}", len(found), ".0f", how=how, **origin)
+
+    better, worse, undecided, untested = (
+        [growth for growth in growths if growth.contrast.verdict == verdict]
+        for verdict in ("better", "worse", "undecided", "untested")
     )
+    tested = [growth for growth in growths if growth not in untested]
+    sentence = "This run cannot tell. "
+    if tested:
+        sentence = (
+            f"Of {count('tested', tested)} tested pairs of network and data set, it grows in {count('better', better)}, "
+            f"shrinks in {count('worse', worse)}, and cannot be told to change in {count('undecided', undecided)}. "
+        )
+    if untested:
+        positive = [growth for growth in untested if growth.contrast.value > 0]
+        sentence += (
+            f"Untested, for want of trainings or subjects: {count('untested', untested)}, of which it came out larger with "
+            f"fewer slices in {count('positive', positive)}."
+        )
+    return sentence
 
 
 def _describe_growth(results: Results, numbers: Numbers, growth: Growth) -> str:
     with_few, _, with_many, _ = growth.cells
     identity = f"growth.{with_few.dataset}.x{with_few.scale}.{with_few.method}"
-    few, few_interval, _ = show_contrast(numbers, f"{identity}.few", growth.few, growth.cells[:2])
-    many, many_interval, _ = show_contrast(numbers, f"{identity}.many", growth.many, growth.cells[2:])
-    change, interval, by_seed = show_contrast(numbers, identity, growth.contrast, growth.cells)
+    parts = (
+        ("few", growth.few, growth.cells[:2]),
+        ("many", growth.many, growth.cells[2:]),
+        ("", growth.contrast, growth.cells),
+    )
+    few, many, change = (
+        _with_intervals(show_contrast(numbers, f"{identity}.{name}".rstrip("."), difference, cells), difference)
+        for name, difference, cells in parts
+    )
     words: dict[Verdict, str] = {
         "better": "The gain grows as training data shrinks",
         "worse": "The gain shrinks as training data shrinks",
         "undecided": "The gain cannot be told to change",
+        "untested": f"It came out {'larger' if growth.contrast.value > 0 else 'smaller'} with fewer slices, untested",
     }
-    seeds = f"; {by_seed} over trainings" if growth.contrast.seed_interval is not None else ""
     return (
         f"{_setting(results, with_few._replace(fraction=1.0))}, {name_method(with_few.method)}: with "
-        f"{100 * with_few.fraction:g} % of the training slices the gain is {few} dB ({few_interval}), with "
-        f"{100 * with_many.fraction:g} % it is {many} dB ({many_interval}). {words[growth.contrast.verdict]}: {change} dB "
-        f"({interval} over subjects{seeds})."
+        f"{100 * with_few.fraction:g} % of the training slices the gain is {few}, with {100 * with_many.fraction:g} % it is "
+        f"{many}. {words[growth.contrast.verdict]}: {change}."
     )
+
+
+def _with_intervals(shown: tuple[str, str, str], difference: Contrast) -> str:
+    value, by_subject, by_seed = shown
+    trainings = f"; {by_seed} over trainings" if difference.seed_interval is not None else ""
+    return f"{value} dB ({by_subject} over subjects{trainings})"
 
 
 def _setting(results: Results, cell: Cell) -> str:

@@ -13,7 +13,7 @@ from dnsp.reports.reproduction.comparisons import Cell, Cells, image_values, mea
 from dnsp.reports.reproduction.numbers import Numbers, show_interval, show_p
 from dnsp.reports.reproduction.page import Figure, embed, render_method, render_table
 from dnsp.reports.reproduction.plots import Bar, Panel, draw_intervals
-from dnsp.reports.reproduction.published import PUBLISHED_ANOVA, name_method
+from dnsp.reports.reproduction.published import PUBLISHED_ANOVA, name_method, sort_methods
 from dnsp.reports.reproduction.results import ImageRow, Results
 
 __all__ = ["draw_variance_figures"]
@@ -58,7 +58,7 @@ def _draw(analysis: _Analysis, results: Results, cells: Cells, numbers: Numbers)
     datasets = list(dict.fromkeys(cell.dataset for cell in found))
     methods = [
         method
-        for method in dict.fromkeys(cell.method for cell in found)
+        for method in sort_methods(cell.method for cell in found)
         if all(any((cell.method, cell.dataset) == (method, dataset) for cell in found) for dataset in datasets)
     ]
     if len(methods) < 2:  # noqa: PLR2004

@@ -34,7 +34,8 @@ def settings():
     yield from product(["table3"], ["low-field"], ("lfmri-NP", "edsr-NP", "edsr-AP"), [1], [0.25], [0])
     yield from product(["table4"], ["paired"], ("edsr-NP", "edsr-AP"), [1], [1.0], [0, 1])
     yield from product(["table5"], ["paired"], ("edsr-TVLR", "edsr-AP"), [1], [1.0], [0, 1])
-    yield from product(["figure15"], pair, DEEP, [2], [0.25, 1.0], [0])
+    yield from product(["figure15"], ["adni"], DEEP, [2], [0.25, 1.0], [0, 1])
+    yield from product(["figure15"], ["brainweb"], DEEP, [2], [0.25, 1.0], [0])
 
 
 def write_images(path, *, subjects, slices, rng):
@@ -98,7 +99,7 @@ def write_slices(folder, *, shape, subjects, rng):
     np.savez(folder / "filters" / "adni-x2-edsr-AP-seed0.npz", filters=laplacian + rng.normal(0, 0.4, (8, 3, 3)))
 
 
-def make_results(folder, *, subjects=4, slices=3, shape=(64, 72, 16), epochs=5):
+def make_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5):
     """Write a whole results folder and give its path."""
     rng = np.random.default_rng(5)
     names = [f"sub-{number:02d}" for number in range(11, 11 + subjects)]

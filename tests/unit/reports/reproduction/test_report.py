@@ -249,10 +249,10 @@ def test_comparison_intervals_touch_at_tukeys_difference(numbers):
 
 
 def test_counts_of_the_answer_add_up(numbers):
-    counts = [numbers[f"summary.{name}"]["value"] for name in ("better", "worse", "undecided")]
-    assert sum(counts) == numbers["summary.all"]["value"] == 10
-    growth = [numbers[f"summary.growth.{name}"]["value"] for name in ("better", "worse", "undecided")]
-    assert sum(growth) == numbers["summary.growth.all"]["value"] == 4
+    for start, tested, untested in (("summary", 3, 7), ("summary.growth", 2, 2)):
+        counts = [numbers[f"{start}.{name}"]["value"] for name in ("better", "worse", "undecided")]
+        assert sum(counts) == numbers[f"{start}.tested"]["value"] == tested
+        assert numbers[f"{start}.untested"]["value"] == untested >= numbers[f"{start}.positive"]["value"]
 
 
 def test_published_numbers_are_the_papers(numbers):
@@ -355,11 +355,19 @@ def test_the_same_folder_gives_the_same_report(folder, made_up_results):
     assert write_report(folder).read_bytes() == before
 
 
+@pytest.mark.parametrize("few", [{"seed": "0"}, {"subject_id": ("sub-11", "sub-12", "sub-13", "sub-14")}])
+def test_one_training_or_few_subjects_decide_nothing(folder, few):
+    keep_rows(folder, lambda row: all(row[column] in wanted for column, wanted in few.items()))
+    text = answer(folder)
+    assert "This run cannot tell." in text
+    assert "DNSP-EDSR-AP came out above EDSR (NP), untested" in text
+
+
 def test_one_subject_gets_means_without_intervals(folder):
     keep_rows(folder, lambda row: row["subject_id"] == "sub-11")
     text = answer(folder)
     assert "one subject" in text
-    assert "cannot be told apart" in text
+    assert "untested" in text
 
 
 def test_a_folder_without_both_sides_says_that_it_cannot_say(folder):
@@ -369,7 +377,7 @@ def test_a_folder_without_both_sides_says_that_it_cannot_say(folder):
 
 def test_identical_images_are_left_out_and_counted(folder):
     keep_rows(folder, lambda _: True, lambda row: {**row, "psnr_db": "inf"} if row["slice"] == "40" else row)
-    assert "60 such rows" in answer(folder)  # 5 methods, 3 seeds, 4 subjects
+    assert "75 such rows" in answer(folder)  # 5 methods, 3 seeds, 5 subjects
 
 
 def test_an_unfinished_run_says_so(folder):
