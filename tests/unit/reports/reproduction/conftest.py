@@ -2,13 +2,59 @@
 
 import csv
 import json
+import shutil
+from collections import defaultdict
+from html.parser import HTMLParser
 from itertools import product
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
+from dnsp.reports import write_report
 from dnsp.simulation import BRAINWEB_T1, make_label_map, simulate_head
+
+VOID = {"meta", "img", "input", "br", "link", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about, and refuses elements that are not closed in order."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.numbers, self.links, self.ids, self.text = [], defaultdict(list), [], [], []
+        self._number = None
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.links += [attrs[name] for name in ("src", "href") if name in attrs]
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        self._number = attrs.get("data-number", self._number)
+        if tag == "img":
+            assert attrs["alt"]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        if tag == "span":
+            self._number = None
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text.append(data)
+        if self._number:
+            self.numbers[self._number].append(data)
+
+
+def parse_page(path):
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    page.close()
+    assert page.open == []
+    assert len(set(page.ids)) == len(page.ids)
+    return page
+
 
 SETTING = ("experiment", "dataset", "method", "scale", "fraction", "seed")
 NETWORKS = ("edsr-NP", "edsr-LR", "edsr-FS", "edsr-LS", "edsr-AP")
@@ -127,3 +173,63 @@ def make_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5):
 def made_up_results(tmp_path_factory):
     """One folder for all tests, not to be changed."""
     return make_results(tmp_path_factory.mktemp("made-up") / "results")
+
+
+@pytest.fixture(scope="session")
+def report(made_up_results):
+    """Written once."""
+    return write_report(made_up_results)
+
+
+@pytest.fixture(scope="session")
+def page(report):
+    return parse_page(report)
+
+
+@pytest.fixture(scope="session")
+def numbers(report):
+    return json.loads((report.parent / "numbers.json").read_text(encoding="utf-8"))["numbers"]
+
+
+@pytest.fixture(scope="session")
+def tables(report):
+    """Read the two tables anew, without the code under test."""
+    found = {}
+    for name in ("images.csv", "epochs.csv"):
+        with (report.parent / name).open(newline="") as file:
+            found[name] = list(csv.DictReader(file))
+    return found
+
+
+@pytest.fixture
+def folder(made_up_results, tmp_path):
+    """A copy to be changed, of one experiment and without pictures, so that it is quick."""
+    copy = tmp_path / "results"
+    copy.mkdir()
+    for name in ("run.json", "images.csv"):
+        shutil.copy(made_up_results / name, copy / name)
+    keep_rows_of(copy, lambda row: row["experiment"] == "table1" and row["dataset"] == "adni")
+    return copy
+
+
+def keep_rows_of(folder, wanted, change=lambda row: row):
+    path = folder / "images.csv"
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        rows, columns = [change(row) for row in reader if wanted(row)], reader.fieldnames
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, columns)
+        table.writeheader()
+        table.writerows(rows)
+
+
+@pytest.fixture
+def keep_rows():
+    """Keep some rows of a folder's images, perhaps changed."""
+    return keep_rows_of
+
+
+@pytest.fixture
+def parse():
+    """Read a page, refusing elements that are not closed in order."""
+    return parse_page
