@@ -2,6 +2,7 @@
 
 from dnsp.metrics.evaluation import evaluate_volume, require_same_grid
 from dnsp.metrics.image_quality import Window, psnr, ssim
+from dnsp.metrics.mixed_model import MethodEffect, MixedModel, fit_subject_model
 from dnsp.metrics.protocol import Protocol
 from dnsp.metrics.quality_table import (
     CohortQuality,
@@ -15,11 +16,8 @@ from dnsp.metrics.statistics import Interval, bootstrap_interval, paired_bootstr
 from dnsp.metrics.variance import (
     Anova,
     FTest,
-    MethodEffect,
-    MixedModel,
     TukeyDifference,
     comparison_intervals,
-    fit_subject_model,
     one_way_anova,
     tukey_differences,
     two_way_anova,

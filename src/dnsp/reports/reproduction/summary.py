@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dnsp.errors import DataError
+from dnsp.metrics.mixed_model import fit_subject_model
 from dnsp.metrics.statistics import Interval
-from dnsp.metrics.variance import fit_subject_model, tukey_differences
+from dnsp.metrics.variance import tukey_differences
 from dnsp.reports.reproduction.comparisons import (
     FEWEST_SUBJECTS,
     Cell,
