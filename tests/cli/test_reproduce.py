@@ -52,6 +52,14 @@ def test_every_experiment_leaves_its_images(smoke):
     assert all(row["subject_id"].endswith(("3", "4")) for row in rows if row["dataset"] != "paired")
 
 
+def test_the_report_stands_beside_the_numbers(smoke):
+    page = (smoke / "report.html").read_text(encoding="utf-8")
+    numbers = json.loads((smoke / "numbers.json").read_text())
+    assert "</html>" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert page.count("data-number=") >= len(numbers) > 100
+
+
 def test_a_method_that_does_something_is_measured(smoke):
     """Untrained networks say nothing of quality, but bicubic and LRTV do, whatever the budget."""
 

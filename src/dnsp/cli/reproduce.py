@@ -62,6 +62,7 @@ def reproduce(
         make_plan,
         run_cells,
     )
+    from dnsp.reports import write_report  # noqa: PLC0415
 
     chosen = BUDGETS[budget]
     if seeds:
@@ -110,7 +111,12 @@ def reproduce(
     assemble(plan, output)
     record.end(plan, outcome)
     there = len(plan) - outcome.ran - len(outcome.failed)
-    typer.echo(f"{outcome.ran} cells run, {there} were there; the numbers are in {output / 'images.csv'}")
+    report = output / "report.html"
+    if outcome.ran or not report.exists():
+        write_report(output)
+    typer.echo(
+        f"{outcome.ran} cells run, {there} were there; the numbers are in {output / 'images.csv'}, the report is {report}"
+    )
     for line in outcome.failed:
         console.print(f"dnsp: error: {line}", highlight=False, soft_wrap=True, markup=False)
     if outcome.failed:

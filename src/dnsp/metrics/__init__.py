@@ -2,6 +2,7 @@
 
 from dnsp.metrics.evaluation import evaluate_volume, require_same_grid
 from dnsp.metrics.image_quality import Window, psnr, ssim
+from dnsp.metrics.mixed_model import MethodEffect, MixedModel, fit_subject_model
 from dnsp.metrics.protocol import Protocol
 from dnsp.metrics.quality_table import (
     CohortQuality,
@@ -12,21 +13,40 @@ from dnsp.metrics.quality_table import (
     write_quality_csv,
 )
 from dnsp.metrics.statistics import Interval, bootstrap_interval, paired_bootstrap_interval
+from dnsp.metrics.variance import (
+    Anova,
+    FTest,
+    TukeyDifference,
+    comparison_intervals,
+    one_way_anova,
+    tukey_differences,
+    two_way_anova,
+)
 
 __all__ = [
+    "Anova",
     "CohortQuality",
+    "FTest",
     "Interval",
+    "MethodEffect",
+    "MixedModel",
     "Protocol",
     "SliceQuality",
     "SubjectQuality",
+    "TukeyDifference",
     "Window",
     "bootstrap_interval",
+    "comparison_intervals",
     "evaluate_volume",
+    "fit_subject_model",
+    "one_way_anova",
     "paired_bootstrap_interval",
     "psnr",
     "require_same_grid",
     "ssim",
     "summarise_cohort",
     "summarise_subjects",
+    "tukey_differences",
+    "two_way_anova",
     "write_quality_csv",
 ]
