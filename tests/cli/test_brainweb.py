@@ -29,7 +29,7 @@ class Answer:
 def raw_shorts():
     voxels = np.zeros((181, 256, 256), dtype="<u2")  # z y x, as BrainWeb sends it
     voxels[MARK[::-1]] = 1234
-    return gzip.compress(voxels.tobytes(), compresslevel=1)
+    return gzip.compress(voxels.tobytes(), compresslevel=1, mtime=0)
 
 
 @pytest.fixture
@@ -82,7 +82,9 @@ def test_scans_are_fetched_once_and_lie_in_mni_space(dnsp, server, tmp_path, cac
 
 
 @pytest.mark.parametrize(
-    "content", [ConnectionError("no network"), b"<html>busy</html>", gzip.compress(bytes(500)), raw_shorts()[:-500]]
+    "content",
+    [ConnectionError("no network"), b"<html>busy</html>", gzip.compress(bytes(500), mtime=0), raw_shorts()[:-500]],
+    ids=["no network", "a page", "too small", "cut short"],
 )
 def test_what_cannot_be_fetched_leaves_one_line_and_no_file(dnsp, server, tmp_path, content):
     _, answer = server
