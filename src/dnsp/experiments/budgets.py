@@ -53,8 +53,11 @@ class Budget:
         Of the training. Everything is measured in single precision.
     seeds : tuple of int
         Of Table I and Figure 9.
+    seeds_of_regimes : int
+        How many of them Figure 15 and Table III take, whose question is what fewer training slices cost: one training each
+        cannot tell that from luck.
     seeds_elsewhere : int
-        How many of them the other experiments take. Pairs have their draws instead.
+        How many of them Table II takes. Pairs have their draws instead.
     scales : tuple of int
         Of Table II. The variants, figures and training regimes are at the first.
     fractions : tuple of float
@@ -87,6 +90,7 @@ class Budget:
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds_of_regimes: int = 3
     seeds_elsewhere: int = 1
     scales: tuple[int, ...] = (2, 3, 4)
     fractions: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
@@ -117,6 +121,7 @@ _SMOKE = Budget(
     brainweb_patches_per_slice=5,
     optimiser=OptimiserSettings(epochs=1, batch_size=16, learning_rate=1e-3),
     seeds=(0, 1),
+    seeds_of_regimes=1,
     scales=(2, 4),
     fractions=(0.25, 1.0),
     srsw=SRSWSettings(neighbours=8, patches_per_subject=400),

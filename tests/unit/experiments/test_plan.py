@@ -21,14 +21,15 @@ def test_the_papers_plan_has_as_many_cells_as_counted_by_hand(make_data, whole_p
     assert sizes == {
         "table1": 2 * 5 * 5,  # data sets, variants, seeds
         "table2": 2 * 8 * 3,  # data sets, methods, scales
-        "table3": 2,
+        "table3": 3 * 3,  # methods, seeds
         "table4": 2 * 5,  # methods, draws
         "table5": 2 * 5,
         "figure9": 2 * 6 * 5,
-        "figure15": 2 * 6 * 4,  # data sets, methods that learn, fractions
+        "figure15": 2 * 6 * 4 * 3,  # data sets, methods that learn, fractions, seeds
     }
-    # Shared: EDSR NP and AP at x2 (4), the draws of AP (5), all variants and SRCNN of one seed (50 + 2), all of x2 (12).
-    assert len(whole_plan) == sum(sizes.values()) - 4 - 5 - 52 - 12 == 155
+    # Shared: EDSR NP and AP at x2 (4), the draws of AP (5), all variants and SRCNN of one seed (50 + 2), all of x2 with one
+    # seed (12), and with two more seeds EDSR NP and AP (8) and SRCNN (4).
+    assert len(whole_plan) == sum(sizes.values()) - 4 - 5 - 52 - 12 - 8 - 4 == 246
 
 
 def test_a_cell_that_experiments_share_is_there_once(whole_plan):
