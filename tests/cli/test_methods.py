@@ -56,19 +56,41 @@ def test_a_database_of_another_scale_is_refused(dnsp, scan, database, tmp_path):
     assert (outcome.code, "was made for scale 2, not 3" in outcome.err) == (2, True)
 
 
+# The command, with a mark left on the disk once the first slice is being worked on.
+STOPPED = """
+import sys
+from pathlib import Path
+import dnsp.classical
+from dnsp.cli.main import main
+
+lrtv = dnsp.classical.lrtv
+
+def marked(*arguments, **settings):
+    Path(sys.argv[1]).touch()
+    return lrtv(*arguments, **settings)
+
+dnsp.classical.lrtv = marked
+main(sys.argv[2:])
+"""
+
+
 def test_ctrl_c_leaves_nothing_half_written(make_head, write_scan, tmp_path):
-    scan = write_scan(tmp_path / "large.nii", make_head((96, 96, 200)))
-    command = [sys.executable, "-m", "dnsp", "enhance", scan, "-o", tmp_path / "out.nii", "--method", "lrtv-tuned"]
+    folder, mark = tmp_path / "scans", tmp_path / "working"
+    folder.mkdir()
+    scan = write_scan(folder / "large.nii", make_head((96, 96, 200)))
+    call = ["enhance", scan, "-o", folder / "out.nii", "--method", "lrtv-tuned"]
     working = subprocess.Popen(
-        command,
+        [sys.executable, "-c", STOPPED, mark, *call],
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
-    time.sleep(6)  # well into the slices, which take far longer
+    deadline = time.monotonic() + 120
+    while not mark.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert working.poll() is None
     os.kill(working.pid, signal.SIGINT)
     _, complaints = working.communicate(timeout=60)
     assert working.returncode == 130
     assert "Traceback" not in complaints
-    assert {path.name for path in tmp_path.iterdir()} == {"large.nii"}
+    assert {path.name for path in folder.iterdir()} == {"large.nii"}

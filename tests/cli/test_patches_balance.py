@@ -37,6 +37,22 @@ def test_candidates_are_shown_edited_and_trained_on(dnsp, cohort, tmp_path):
     assert "patch_list" in outcome.err  # another list is another run
 
 
+def test_the_subjects_are_those_that_training_will_learn_from(dnsp, cohort, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    (tmp_path / "split.json").write_text('{"training": ["sub-2"], "test": ["sub-1"], "validation": ["sub-3"]}')
+    sheets = {"a": ("--split", tmp_path / "split.json"), "b": ("--test", 1, "--validation", 0)}
+    for name, options in sheets.items():
+        assert dnsp("patches", cohort, "-o", tmp_path / name, "--recipe", recipe, *options).code == 0
+    first, second = ((tmp_path / name / "patches.tsv").read_text() for name in sheets)
+    assert ("sub-2" in first, "sub-1" in first, "sub-3" in first) == (True, False, False)
+    assert len(second.splitlines()) == 1 + 2 * 3 * 2  # two subjects are left to learn from
+    outcome = dnsp(
+        "train", cohort, "-o", tmp_path / "run", "--recipe", recipe, "--network", "srcnn", "--prior", "LS",
+        "--patch-list", tmp_path / "b" / "patches.tsv", "--test", 1, "--validation", 0,
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+
+
 def test_weights_of_a_chosen_ratio_are_printed(dnsp, cohort, tmp_path):
     outcome = dnsp("balance", cohort, "--recipe", tmp_path / "recipe.toml", "--ratio", 0.2)
     assert outcome.code == 0, outcome.err

@@ -170,6 +170,10 @@ def test_pairs_are_registered_first_and_a_failed_pair_is_never_trained_on(dnsp, 
     assert json.loads((run / "split.json").read_text())["training"] == ["01", "02"]
     assert (run / "registered" / "01_registration.png").stat().st_size > 1000
     assert "03" in (run / "registered" / "failed.csv").read_text()
+    (tmp_path / "bad.csv").write_text("\n".join([rows[0], rows[3]]) + "\n")
+    assert "no pair could be registered" in complaint(
+        dnsp, tmp_path / "bad.csv", "-o", tmp_path / "no", "--recipe", recipe
+    )
 
 
 def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half_file(make_cohort, recipe, tmp_path):

@@ -22,6 +22,9 @@ def patches(
     suffix: Suffix = "T1w",
     entity: Entities = None,
     series: Series = "",
+    split: Annotated[Path | None, typer.Option(help="The split.json of the training to come.")] = None,
+    test: Annotated[int, typer.Option(min=0, help="As dnsp train will have it: subjects kept for testing.")] = 0,
+    validation: Annotated[int | None, typer.Option(min=0, help="As dnsp train will have it.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier list, edits and all.")] = False,
 ) -> None:
     """Find the candidates for the learnable sharpness filters.
@@ -36,7 +39,11 @@ def patches(
     config = read_recipe(recipe) if recipe else TrainingConfig()
     scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)
     training, _, _ = split_cohort(
-        scans, split_file=None, test=0, validation=config.validation_subjects, seed=config.seed
+        scans,
+        split_file=split,
+        test=test,
+        validation=config.validation_subjects if validation is None else validation,
+        seed=config.seed,
     )
     output.mkdir(parents=True, exist_ok=True)
     require_writable(output / "patches.tsv", overwrite=overwrite)

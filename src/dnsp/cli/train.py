@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort, split_cohort
-from dnsp.errors import SettingError
+from dnsp.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from dnsp.training import PairSettings
@@ -37,7 +37,12 @@ def train(
         Kind | None, typer.Option(help="What lowers the quality of single scans: blur, kspace or low-field.")
     ] = None,
     scale: Annotated[int | None, typer.Option(help="2, 3 or 4.")] = None,
-    network: Annotated[str | None, typer.Option(help="srcnn, edsr-small, edsr-baseline or edsr-paper.")] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            help="srcnn, dcsrn, dcsrn-3d, lfmri, edsr-small, edsr-baseline, edsr-paper, or package.module:Class of your own."
+        ),
+    ] = None,
     prior: Annotated[str | None, typer.Option(help="NP, LR, FS, LS, AP or TVLR.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Times through all patches.")] = None,
     per_slice: Annotated[int | None, typer.Option(help="Patches cut from each slice.")] = None,
@@ -93,6 +98,8 @@ def train(
         from dnsp.cli.register import register_pairs  # noqa: PLC0415
 
         scans = [*register_pairs(pairs, output / "registered", console=Console(stderr=True))]
+        if not scans:
+            raise DataError(f"{cohort}: no pair could be registered; {output / 'registered' / 'failed.csv'} says why")
     training, held_out, tested = split_cohort(
         scans, split_file=split, test=test, validation=config.validation_subjects, seed=config.seed
     )

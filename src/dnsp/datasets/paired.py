@@ -77,8 +77,11 @@ def is_pair_table(path: Path) -> bool:
     """Tell whether a file is a table whose heading names low and high scans."""
     if not path.is_file() or path.suffix.lower() not in (".csv", ".tsv"):
         return False
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        heading = file.readline().replace("\t", ",").replace('"', "").split(",")
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            heading = file.readline().replace("\t", ",").replace('"', "").split(",")
+    except OSError:
+        return False  # whoever reads the table says what is wrong with it
     return {"low", "high"} <= {name.strip() for name in heading}
 
 
