@@ -1,27 +1,27 @@
 """The paper's experiments: what each asks for, run cell by cell, into a folder that reports read."""
 
 from dnsp.experiments.budgets import BUDGETS, Budget, BudgetName
-from dnsp.experiments.cell import ImageRow, folder_of, is_finished, run_cell
+from dnsp.experiments.cell import Cell, DatabaseConfig
 from dnsp.experiments.data import DataKey, DataSet, find_data
 from dnsp.experiments.partners import Partner, make_partner
 from dnsp.experiments.plan import (
     EXPERIMENTS,
-    METHODS,
-    Cell,
-    DatabaseConfig,
     Experiment,
     Planned,
     choose_experiments,
     data_needed,
     make_plan,
+    methods_of,
 )
+from dnsp.experiments.quality import Quality, measure_quality
 from dnsp.experiments.results import RunRecord, assemble
 from dnsp.experiments.run import Outcome, run_cells
+from dnsp.experiments.run_cell import ImageRow, folder_of, is_finished, run_cell
+from dnsp.experiments.variants import Variant, change_objective
 
 __all__ = [
     "BUDGETS",
     "EXPERIMENTS",
-    "METHODS",
     "Budget",
     "BudgetName",
     "Cell",
@@ -33,8 +33,11 @@ __all__ = [
     "Outcome",
     "Partner",
     "Planned",
+    "Quality",
     "RunRecord",
+    "Variant",
     "assemble",
+    "change_objective",
     "choose_experiments",
     "data_needed",
     "find_data",
@@ -42,6 +45,8 @@ __all__ = [
     "is_finished",
     "make_partner",
     "make_plan",
+    "measure_quality",
+    "methods_of",
     "run_cell",
     "run_cells",
 ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from dnsp.classical import TUNED_LRTV, LRTVSettings, SRSWSettings
 from dnsp.degradation import LowField
 from dnsp.errors import SettingError
-from dnsp.priors import ObjectiveSettings
+from dnsp.experiments.variants import Variant
+from dnsp.priors import ObjectiveSettings, Preset
 from dnsp.training import OptimiserSettings, PatchSettings
 
 __all__ = ["BUDGETS", "Budget", "BudgetName"]
@@ -19,6 +20,19 @@ BudgetName: TypeAlias = Literal["smoke", "cpu", "paper"]
 
 # The T1-weighted protocol of ADNI's 3 T scanners. The paper does not say what it simulated the lower field with.
 _ADNI_3T = LowField(repetition_time_ms=2300, echo_time_ms=2.98, flip_angle_deg=9)
+
+_CHOSEN = (Variant(preset="AP", form="matched"),)
+_TRIED = (
+    Variant(preset="LR"),
+    Variant(preset="LR", low_rank=0.1),
+    Variant(preset="LR", form="matched"),
+    Variant(preset="FS"),
+    Variant(preset="FS", sharpness=10),
+    Variant(preset="FS", form="matched"),
+    Variant(preset="AP"),
+    Variant(preset="AP", bounded_filters=False),
+    Variant(preset="AP", form="matched"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +47,8 @@ class Budget:
     subjects_per_side : int
         Training subjects, and test subjects, of a cohort.
     validation_subjects : int
-        Of the training subjects, those held out for the PSNR of every epoch. Pairs, of which there are few, have none.
+        Of the training subjects, those that nothing is learned from; they give the PSNR of every epoch where the paper plots
+        it (Table I's trainings). Pairs, of which there are few, hold nobody out.
     slices_per_subject, test_slices_per_subject : int
         Slices of each subject that are learned from, and that are measured.
     pair_training, pair_test, draws : int
@@ -48,7 +63,13 @@ class Budget:
         Give a fraction of the training slices as many steps as all of them, by more epochs. Without it a quarter of the
         slices is also a quarter of the steps, as in the paper.
     objective : ObjectiveSettings
-        Weights and forms of the priors; the preset is each method's own.
+        Weights and forms of the priors, which each method's variant changes.
+    tried : tuple of Variant
+        Weights and forms other than the paper's, for the cross-validation over training subjects.
+    folds : int
+        Of the cross-validation.
+    chosen : tuple of Variant
+        Those of them that did best there, which Table I measures on the test subjects.
     precision : {"32-true", "bf16-mixed"}
         Of the training. Everything is measured in single precision.
     seeds : tuple of int
@@ -88,6 +109,9 @@ class Budget:
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
     same_steps: bool = False
     objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    tried: tuple[Variant, ...] = _TRIED
+    folds: int = 3
+    chosen: tuple[Variant, ...] = _CHOSEN
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     seeds_of_regimes: int = 3
@@ -106,6 +130,14 @@ class Budget:
             raise SettingError("give at least one seed, each once and none below 0")
         if not 0 <= self.validation_subjects < self.subjects_per_side:
             raise SettingError("some training subjects must be left when the validation subjects are held out")
+        if not 2 <= self.folds <= self.subjects_per_side:  # noqa: PLR2004
+            raise SettingError("a cross-validation needs at least two folds, and no more than training subjects")
+
+    @property
+    def variants(self) -> dict[str, Variant]:
+        """Every variant of the objective by its name: the paper's presets, and those that are tried or chosen."""
+        presets = tuple(Variant(preset=preset) for preset in get_args(Preset))
+        return {variant.name: variant for variant in (*presets, *self.tried, *self.chosen)}
 
 
 _SMOKE = Budget(
@@ -120,6 +152,8 @@ _SMOKE = Budget(
     patches=PatchSettings(size=12, per_slice=4),
     brainweb_patches_per_slice=5,
     optimiser=OptimiserSettings(epochs=1, batch_size=16, learning_rate=1e-3),
+    tried=(Variant(preset="LR", low_rank=0.1), *_CHOSEN),
+    folds=2,
     seeds=(0, 1),
     seeds_of_regimes=1,
     scales=(2, 4),
@@ -133,11 +167,12 @@ _CPU = Budget(
     edsr="edsr-small",
     slices_per_subject=20,
     test_slices_per_subject=10,
-    patches=PatchSettings(fresh_each_epoch=True, augment=True),
-    brainweb_patches_per_slice=16,
-    optimiser=OptimiserSettings(epochs=8, learning_rate=1e-3, schedule="cosine"),
+    patches=PatchSettings(per_slice=8, fresh_each_epoch=True, augment=True),
+    brainweb_patches_per_slice=8,
+    optimiser=OptimiserSettings(epochs=8, batch_size=32, learning_rate=1e-3, schedule="cosine"),
     same_steps=True,
     precision="bf16-mixed",
+    fractions=(0.25, 0.5, 1.0),
     srsw=SRSWSettings(patches_per_subject=10_000),
 )
 

@@ -1,213 +1,181 @@
-"""One cell of the experiments: make the method, training it where it learns, and measure it on every test image."""
+"""A cell: one method in one setting with everything that its numbers follow from, made from a budget's settings."""
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import json
-import logging
-import time
-from collections.abc import Iterator, Sequence
-from functools import partial
-from pathlib import Path
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
+from dnsp.classical import LRTVSettings, SRSWSettings
+from dnsp.datasets import Split, draw_splits, hold_out_subjects
+from dnsp.experiments.budgets import Budget
+from dnsp.experiments.data import DataKey, DataSet
+from dnsp.experiments.variants import change_objective
+from dnsp.training import PairSettings, TrainingConfig
 
-from dnsp.atomic import replace_file
-from dnsp.classical import SRSW, LRTVSettings, build_database, load_database, lrtv, save_database
-from dnsp.datasets import choose_subjects, nested_fractions
-from dnsp.enhancement import Method, NetworkMethod, choose_device, enlarge_bicubic
-from dnsp.errors import DataError
-from dnsp.experiments.data import DataSet
-from dnsp.experiments.plan import Cell, DatabaseConfig
-from dnsp.metrics import psnr, ssim
-from dnsp.networks import load_model
-from dnsp.priors import LearnableSharpnessPrior
-from dnsp.training import TrainingConfig, cache_pairs, lower_resolution, train
-
-__all__ = ["ImageRow", "folder_of", "is_finished", "run_cell"]
-
-_STATE = "state.safetensors"
-
-logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(
-    logging.WARNING
-)  # a line for each training says nothing
+__all__ = ["Cell", "DatabaseConfig", "Wanted", "make_cell"]
 
 
-class ImageRow(NamedTuple):
-    """The quality of one estimate: a slice of a test subject by a method, whole slice, clipped to [0, 1], data range 1."""
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """How SRSW's database of patches is drawn.
 
-    dataset: str
+    Parameters
+    ----------
+    pairs : PairSettings
+        The training slices.
+    patches : SRSWSettings
+    fraction : float
+        Of the training slices, as of `dnsp.training.TrainingConfig`.
+    seed : int
+    """
+
+    pairs: PairSettings
+    patches: SRSWSettings
+    fraction: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method, trained where it learns, and measured on every test image: what is done once and shared by experiments.
+
+    Parameters
+    ----------
+    dataset, digest : str
+        The data set's key and digest.
+    method : str
+        For example ``bicubic`` or ``edsr-AP``.
+    fraction : float
+        Of the training slices; 1 for methods that do not learn.
+    seed : int
+        The run's seed, or the number of the draw of paired data, or of the fold of a cross-validation; 0 for methods that
+        do not learn.
+    split : Split
+        Subjects; of methods that do not learn those of the test alone.
+    images : PairSettings
+        The test images and how they were made low in quality.
+    settings : TrainingConfig, DatabaseConfig, LRTVSettings, or None
+        What the method is made with.
+    is_fold : bool
+        Whether it belongs to a cross-validation: the seed is the number of the fold.
+    """
+
+    dataset: DataKey
+    digest: str
+    method: str
+    fraction: float
+    seed: int
+    split: Split
+    images: PairSettings
+    settings: TrainingConfig | DatabaseConfig | LRTVSettings | None
+    is_fold: bool = False
+
+    @property
+    def scale(self) -> int:
+        """The enlarging factor; 1 where low and high quality lie on one grid."""
+        return self.images.scale
+
+    @property
+    def id(self) -> str:
+        """Its folder's name: what a person looks for, then a digest of everything it follows from."""
+        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:10]
+        part = f"{self.fraction:.0%}".rstrip("%")
+        run = f"{'fold' if self.is_fold else 'seed'}{self.seed}"
+        return f"{self.dataset}-x{self.scale}-{self.method}-{part}-{run}-{digest}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything it follows from as plain nested dictionaries."""
+        return asdict(self)
+
+
+class Wanted(NamedTuple):
+    """A method of an experiment at one place of its plan."""
+
+    dataset: DataKey
     method: str
     scale: int
     fraction: float
     seed: int
-    subject_id: str
-    slice: int  # among the subject's test slices
-    psnr_db: float
-    ssim: float
+    is_fold: bool  # of a cross-validation over the training subjects: the seed is its number
+    has_curve: bool  # whether the PSNR of every epoch is plotted; elsewhere it would only take time
 
 
-def folder_of(cell: Cell, results: Path) -> Path:
-    """Name the folder of a cell."""
-    return results / "cells" / cell.id
-
-
-def is_finished(cell: Cell, results: Path) -> bool:
-    """Whether the cell has been measured: the table of its images is written last, whole or not at all."""
-    return (folder_of(cell, results) / "images.csv").exists()
-
-
-def run_cell(cell: Cell, data: DataSet, *, results: Path, workers: int = 1) -> None:
-    """Train and measure a cell, or go on with one that was stopped; one that is finished is left alone.
-
-    Its folder, ``cells/<id>``, holds ``cell.json`` (everything it follows from), the files of its training or its database,
-    ``example.npz`` (the middle slice of the first test subject), ``filters.npz`` where filters are learned, ``seconds.json``
-    and, last of all, ``images.csv`` (an `ImageRow` for each test image).
-
-    Parameters
-    ----------
-    cell : Cell
-    data : DataSet
-        Its scans.
-    results : Path
-        The folder of the whole run. Slices that are made ready are kept in its ``cache``.
-    workers : int
-        Scans read at the same time.
-
-    Raises
-    ------
-    DataError, VolumeError, TrainingError
-        If a scan cannot be used, a file cannot be written, or training cannot go on.
-    """
-    if is_finished(cell, results):
-        return
-    folder = folder_of(cell, results)
-    _make_folder(folder)
-    with replace_file(folder / "cell.json", overwrite=True, error=DataError) as unfinished:
-        unfinished.write_text(json.dumps({"id": cell.id, **cell.to_dict()}, indent=2) + "\n", encoding="utf-8")
-    started = time.monotonic()
-    method = _make_method(cell, data, folder=folder, cache=results / "cache", workers=workers)
-    made = time.monotonic()
-    rows = list(_measure(cell, data, method, folder=folder, cache=results / "cache", workers=workers))
-    seconds = {"making": made - started, "measuring": time.monotonic() - made}
-    with replace_file(folder / "seconds.json", overwrite=True, error=DataError) as unfinished:
-        unfinished.write_text(json.dumps(seconds) + "\n", encoding="utf-8")
-    _write_rows(folder / "images.csv", rows)
-    (folder / _STATE).unlink(missing_ok=True)  # three times the model's size, and of no more use
-
-
-def _make_method(cell: Cell, data: DataSet, *, folder: Path, cache: Path, workers: int) -> Method:
-    match cell.settings:
-        case None:
-            return enlarge_bicubic
-        case LRTVSettings():
-            return partial(lrtv, settings=cell.settings)
-        case DatabaseConfig():
-            path = folder / "database.safetensors"
-            if not path.exists():
-                drawn = build_database(
-                    _training_slices(cell, cell.settings, data, cache=cache, workers=workers),
-                    scale=cell.scale,
-                    settings=cell.settings.patches,
-                    seed=cell.settings.seed,
-                )
-                save_database(path, drawn)
-            return SRSW(load_database(path))
-        case TrainingConfig():
-            model = train(
-                cell.settings,
-                training=choose_subjects(data.scans, cell.split.training),
-                validation=choose_subjects(data.scans, cell.split.validation),
-                test_subjects=cell.split.test,
-                output=folder,
-                data_name=data.name,
-                cache=cache,
-                workers=workers,
-                show_progress=False,
-            )
-            _keep_filters(cell.settings, folder)
-            network, card = load_model(model)
-            return NetworkMethod(network, card, device=choose_device("auto"), dtype=torch.float32)
-
-
-def _training_slices(
-    cell: Cell, settings: DatabaseConfig, data: DataSet, *, cache: Path, workers: int
-) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """Give the training slices of SRSW in both resolutions, the same fraction of them that a network would see."""
-    scans = choose_subjects(data.scans, cell.split.training)
-    pairs = cache_pairs(scans, settings=settings.pairs, folder=cache, workers=workers)
-    slices = {subject.subject_id: range(len(subject.reference)) for subject in pairs}
-    chosen = nested_fractions(slices, fractions=[settings.fraction], seed=settings.seed)[settings.fraction]
-    for subject in pairs:
-        if subject.subject_id in chosen:
-            reference = subject.reference[chosen[subject.subject_id]]
-            yield subject.subject_id, lower_resolution(reference, settings=settings.pairs), reference
-
-
-def _measure(
-    cell: Cell, data: DataSet, method: Method, *, folder: Path, cache: Path, workers: int
-) -> Iterator[ImageRow]:
-    scans = choose_subjects(data.scans, cell.split.test)
-    for number, subject in enumerate(cache_pairs(scans, settings=cell.images, folder=cache, workers=workers)):
-        count = len(subject.reference)
-        for index in range(count):
-            given, true = subject.enlarged[index : index + 1], subject.reference[index : index + 1]
-            low_res = given if cell.scale == 1 else lower_resolution(true, settings=cell.images)
-            height, width = true.shape[-2:]
-            estimate = method(low_res, scale=cell.scale)[0, 0, :height, :width].float().clamp(0, 1).numpy()
-            reference = true[0, 0].numpy()
-            if number == 0 and index == count // 2:
-                with replace_file(folder / "example.npz", overwrite=True, error=DataError) as unfinished:
-                    np.savez_compressed(
-                        unfinished,
-                        reference=reference,
-                        low_res=low_res[0, 0].numpy(),
-                        estimate=estimate,
-                        subject_id=subject.subject_id,
-                        slice=index,
-                    )
-            yield ImageRow(
-                cell.dataset,
-                cell.method,
-                cell.scale,
-                cell.fraction,
-                cell.seed,
-                subject.subject_id,
-                index,
-                psnr(reference, estimate, data_range=1.0),
-                ssim(reference, estimate, data_range=1.0),
-            )
-
-
-def _keep_filters(settings: TrainingConfig, folder: Path) -> None:
-    """Write the learned filters as they act, which the finished model no longer has."""
-    if not settings.objective.learns_filters:
-        return
-    learned = load_file(folder / _STATE)["objective.sharpness.weight"]
-    prior = LearnableSharpnessPrior(
-        len(learned), bounded=settings.objective.bounded_filters, normalisation=settings.objective.laplacian
+def make_cell(wanted: Wanted, budget: Budget, data: DataSet) -> Cell:
+    """Fill in everything that a cell follows from."""
+    images = _test_images(wanted, budget)
+    learned = replace(images, slices_per_subject=budget.slices_per_subject)
+    split = _split(wanted, budget, data)
+    settings: TrainingConfig | DatabaseConfig | LRTVSettings | None
+    match wanted.method:
+        case "bicubic":
+            settings, split = None, Split((), split.test)
+        case "lrtv":
+            settings, split = budget.lrtv, Split((), split.test)
+        case "srsw":
+            settings = DatabaseConfig(learned, budget.srsw, wanted.fraction, wanted.seed)
+        case _:
+            settings = _training(wanted, budget, learned, split)
+    return Cell(
+        data.key, data.digest, wanted.method, wanted.fraction, wanted.seed, split, images, settings, wanted.is_fold
     )
-    prior.weight.data.copy_(learned)
-    with replace_file(folder / "filters.npz", overwrite=True, error=DataError) as unfinished:
-        np.savez_compressed(unfinished, filters=prior.filters().detach().numpy())
 
 
-def _write_rows(path: Path, rows: Sequence[ImageRow]) -> None:
-    with (
-        replace_file(path, overwrite=True, error=DataError) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(ImageRow._fields)
-        table.writerows(rows)  # csv writes floats in full precision
+def _test_images(wanted: Wanted, budget: Budget) -> PairSettings:
+    count = budget.test_slices_per_subject
+    match wanted.dataset:
+        case "low-field":
+            return PairSettings(degradation="low-field", scale=1, slices_per_subject=count, low_field=budget.low_field)
+        case "paired":
+            return PairSettings(degradation="paired", scale=1, slices_per_subject=count)
+        case _:
+            return PairSettings(scale=wanted.scale, slices_per_subject=count)
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: no folder can be made here ({error.strerror or error})") from error
+def _split(wanted: Wanted, budget: Budget, data: DataSet) -> Split:
+    """Part the subjects: pairs by drawing, cohorts by the order of their names, with the same subjects held out always.
+
+    A fold of a cross-validation parts the training subjects alone; no test subject is in it.
+    """
+    if data.key == "paired":
+        return draw_splits(
+            [scan.subject_id for scan in data.scans],
+            train=budget.pair_training,
+            test=budget.pair_test,
+            draws=budget.draws,
+            seed=0,
+        )[wanted.seed]
+    side = budget.subjects_per_side
+    if wanted.is_fold:
+        names = [scan.subject_id for scan in data.scans[:side]]
+        tested = names[wanted.seed :: budget.folds]
+        return Split(tuple(name for name in names if name not in tested), tuple(tested))
+    kept, held_out = data.scans[:side], data.scans[:0]
+    if budget.validation_subjects:
+        kept, held_out = map(tuple, hold_out_subjects(kept, count=budget.validation_subjects, seed=0))
+    if not wanted.has_curve:
+        held_out = ()
+    parts = (kept, data.scans[side : 2 * side], held_out)
+    return Split(*(tuple(scan.subject_id for scan in part) for part in parts))
+
+
+def _training(wanted: Wanted, budget: Budget, learned: PairSettings, split: Split) -> TrainingConfig:
+    name, _, variant = wanted.method.rpartition("-")
+    patches = budget.patches
+    if wanted.dataset == "brainweb":
+        patches = replace(patches, per_slice=budget.brainweb_patches_per_slice)
+    optimiser = budget.optimiser
+    if budget.same_steps:
+        optimiser = replace(optimiser, epochs=round(optimiser.epochs / wanted.fraction))
+    return TrainingConfig(
+        network=budget.edsr if name == "edsr" else name,
+        pairs=learned,
+        patches=patches,
+        optimiser=optimiser,
+        objective=change_objective(budget.objective, budget.variants[variant]),
+        fraction=wanted.fraction,
+        validation_subjects=len(split.validation),
+        precision=budget.precision,
+        seed=wanted.seed,
+    )

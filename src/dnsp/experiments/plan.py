@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
-from dnsp.classical import LRTVSettings, SRSWSettings
-from dnsp.datasets import Split, draw_splits, hold_out_subjects
 from dnsp.errors import SettingError
 from dnsp.experiments.budgets import Budget
+from dnsp.experiments.cell import Cell, Wanted, make_cell
 from dnsp.experiments.data import DataKey, DataSet
-from dnsp.training import PairSettings, TrainingConfig
 
 __all__ = [
     "EXPERIMENTS",
-    "METHODS",
-    "Cell",
-    "DatabaseConfig",
     "Experiment",
     "Planned",
     "choose_experiments",
     "data_needed",
     "make_plan",
+    "methods_of",
 ]
 
-Experiment: TypeAlias = Literal["table1", "table2", "table3", "table4", "table5", "figure9", "figure15"]
+Experiment: TypeAlias = Literal[
+    "table1", "table2", "table3", "table4", "table5", "figure9", "figure15", "crossvalidation"
+]
 EXPERIMENTS: tuple[Experiment, ...] = get_args(Experiment)
 
 _DATA_OF: dict[Experiment, tuple[DataKey, ...]] = {
@@ -38,92 +33,22 @@ _DATA_OF: dict[Experiment, tuple[DataKey, ...]] = {
     "table5": ("paired",),
     "figure9": ("brainweb", "adni"),
     "figure15": ("brainweb", "adni"),
+    "crossvalidation": ("adni",),  # not the paper's: which weights and forms help, asked of the training subjects alone
 }
 _VARIANTS = ("edsr-NP", "edsr-LR", "edsr-FS", "edsr-LS", "edsr-AP")
 _DEEP = ("srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP")
 _METHODS_OF: dict[Experiment, tuple[str, ...]] = {
     "table1": _VARIANTS,
     "table2": ("bicubic", "srsw", "lrtv", *_DEEP),
-    "table3": (
-        "lfmri-NP",
-        "edsr-NP",
-        "edsr-AP",
-    ),  # the paper has no EDSR without priors here, without which AP says little
+    # The paper has no EDSR without priors here, without which AP says little.
+    "table3": ("lfmri-NP", "edsr-NP", "edsr-AP"),
     "table4": ("edsr-NP", "edsr-AP"),
     "table5": ("edsr-TVLR", "edsr-AP"),
     "figure9": ("srcnn-NP", *_VARIANTS),
     "figure15": ("srsw", *_DEEP),
+    "crossvalidation": ("edsr-NP",),
 }
-METHODS = tuple(sorted({method for methods in _METHODS_OF.values() for method in methods}))
 _UNTRAINED = ("bicubic", "lrtv")
-
-
-@dataclass(frozen=True)
-class DatabaseConfig:
-    """How SRSW's database of patches is drawn.
-
-    Parameters
-    ----------
-    pairs : PairSettings
-        The training slices.
-    patches : SRSWSettings
-    fraction : float
-        Of the training slices, as of `dnsp.training.TrainingConfig`.
-    seed : int
-    """
-
-    pairs: PairSettings
-    patches: SRSWSettings
-    fraction: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One method, trained where it learns, and measured on every test image: what is done once and shared by experiments.
-
-    Parameters
-    ----------
-    dataset, digest : str
-        The data set's key and digest.
-    method : str
-        For example ``bicubic`` or ``edsr-AP``.
-    fraction : float
-        Of the training slices; 1 for methods that do not learn.
-    seed : int
-        The run's seed, or the number of the draw of paired data; 0 for methods that do not learn.
-    split : Split
-        Subjects; of methods that do not learn those of the test alone.
-    images : PairSettings
-        The test images and how they were made low in quality.
-    settings : TrainingConfig, DatabaseConfig, LRTVSettings, or None
-        What the method is made with.
-    """
-
-    dataset: DataKey
-    digest: str
-    method: str
-    fraction: float
-    seed: int
-    split: Split
-    images: PairSettings
-    settings: TrainingConfig | DatabaseConfig | LRTVSettings | None
-
-    @property
-    def scale(self) -> int:
-        """The enlarging factor; 1 where low and high quality lie on one grid."""
-        return self.images.scale
-
-    @property
-    def id(self) -> str:
-        """Its folder's name: what a person looks for, then a digest of everything it follows from."""
-        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:10]
-        part = f"{self.fraction:.0%}".rstrip("%")
-        return f"{self.dataset}-x{self.scale}-{self.method}-{part}-seed{self.seed}-{digest}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give everything it follows from as plain nested dictionaries."""
-        return asdict(self)
 
 
 class Planned(NamedTuple):
@@ -131,14 +56,6 @@ class Planned(NamedTuple):
 
     cell: Cell
     experiments: tuple[Experiment, ...]
-
-
-class _Wanted(NamedTuple):
-    dataset: DataKey
-    method: str
-    scale: int
-    fraction: float
-    seed: int
 
 
 def data_needed(wanted: Sequence[str]) -> set[DataKey]:
@@ -185,7 +102,7 @@ def make_plan(
     experiments : sequence of str
         Of `EXPERIMENTS`.
     methods : sequence of str
-        Only these of `METHODS`; all where none is named.
+        Only these of `methods_of`; all where none is named.
 
     Raises
     ------
@@ -194,15 +111,16 @@ def make_plan(
     DataError
         If a data set has too few subjects for its split.
     """
+    known = sorted({method for experiment in EXPERIMENTS for method in methods_of(experiment, budget)})
     for method in methods:
-        if method not in METHODS:
-            raise SettingError(f"no method is called {method!r}; there are: {', '.join(METHODS)}")
-    kept = [method for method in methods or METHODS if budget.classical or method not in ("srsw", "lrtv")]
+        if method not in known:
+            raise SettingError(f"no method is called {method!r}; there are: {', '.join(known)}")
+    kept = [method for method in methods or known if budget.classical or method not in ("srsw", "lrtv")]
     used: dict[str, Planned] = {}
     for experiment in experiments:
         for wanted in _list_wanted(experiment, budget, data):
             if wanted.method in kept:
-                cell = _make_cell(wanted, budget, data[wanted.dataset])
+                cell = make_cell(wanted, budget, data[wanted.dataset])
                 before = used.get(cell.id, Planned(cell, ()))
                 used[cell.id] = Planned(cell, (*before.experiments, experiment))
     if not used:
@@ -210,90 +128,37 @@ def make_plan(
     return list(used.values())
 
 
-def _list_wanted(experiment: Experiment, budget: Budget, data: Mapping[DataKey, DataSet]) -> Iterator[_Wanted]:
-    few, some = budget.seeds[: budget.seeds_elsewhere], budget.seeds[: budget.seeds_of_regimes]
-    first = budget.scales[0]
+def methods_of(experiment: Experiment, budget: Budget) -> tuple[str, ...]:
+    """Name the methods of an experiment: the paper's, and the variants that a budget adds to Table I or tries."""
+    added = {"table1": budget.chosen, "crossvalidation": budget.tried}.get(experiment, ())
+    return (*_METHODS_OF[experiment], *(f"edsr-{variant.name}" for variant in added))
+
+
+def _list_wanted(experiment: Experiment, budget: Budget, data: Mapping[DataKey, DataSet]) -> Iterator[Wanted]:
+    is_fold = experiment == "crossvalidation"
     for dataset in _DATA_OF[experiment]:
         if dataset not in data:
             continue
-        for method in _METHODS_OF[experiment]:
-            match experiment:
-                case "table1" | "figure9":
-                    places = [(first, 1.0, seed) for seed in budget.seeds]
-                case "table2":
-                    seeds = (0,) if method in _UNTRAINED else few
-                    places = [(scale, 1.0, seed) for scale in budget.scales for seed in seeds]
-                case "table3":
-                    places = [(1, budget.low_field_fraction, seed) for seed in some]
-                case "table4" | "table5":
-                    places = [(1, 1.0, draw) for draw in range(budget.draws)]
-                case "figure15":
-                    places = [(first, fraction, seed) for fraction in budget.fractions for seed in some]
-            yield from (_Wanted(dataset, method, *place) for place in places)
+        for method in methods_of(experiment, budget):
+            for scale, fraction, seed in _list_places(experiment, budget, trained=method not in _UNTRAINED):
+                plotted = dataset in _DATA_OF["figure9"] and (scale, fraction) == (budget.scales[0], 1) and not is_fold
+                yield Wanted(dataset, method, scale, fraction, seed, is_fold=is_fold, has_curve=plotted)
 
 
-def _make_cell(wanted: _Wanted, budget: Budget, data: DataSet) -> Cell:
-    images = _test_images(wanted, budget)
-    learned = replace(images, slices_per_subject=budget.slices_per_subject)
-    split = _split(wanted, budget, data)
-    settings: TrainingConfig | DatabaseConfig | LRTVSettings | None
-    match wanted.method:
-        case "bicubic":
-            settings, split = None, Split((), split.test)
-        case "lrtv":
-            settings, split = budget.lrtv, Split((), split.test)
-        case "srsw":
-            settings = DatabaseConfig(learned, budget.srsw, wanted.fraction, wanted.seed)
-        case _:
-            settings = _training(wanted, budget, learned, split)
-    return Cell(data.key, data.digest, wanted.method, wanted.fraction, wanted.seed, split, images, settings)
-
-
-def _test_images(wanted: _Wanted, budget: Budget) -> PairSettings:
-    count = budget.test_slices_per_subject
-    match wanted.dataset:
-        case "low-field":
-            return PairSettings(degradation="low-field", scale=1, slices_per_subject=count, low_field=budget.low_field)
-        case "paired":
-            return PairSettings(degradation="paired", scale=1, slices_per_subject=count)
-        case _:
-            return PairSettings(scale=wanted.scale, slices_per_subject=count)
-
-
-def _split(wanted: _Wanted, budget: Budget, data: DataSet) -> Split:
-    """Part the subjects: pairs by drawing, cohorts by the order of their names, with the same subjects held out always."""
-    if data.key == "paired":
-        return draw_splits(
-            [scan.subject_id for scan in data.scans],
-            train=budget.pair_training,
-            test=budget.pair_test,
-            draws=budget.draws,
-            seed=0,
-        )[wanted.seed]
-    side = budget.subjects_per_side
-    kept, held_out = data.scans[:side], data.scans[:0]
-    if budget.validation_subjects:
-        kept, held_out = map(tuple, hold_out_subjects(kept, count=budget.validation_subjects, seed=0))
-    names = ([scan.subject_id for scan in part] for part in (kept, data.scans[side : 2 * side], held_out))
-    return Split(*map(tuple, names))
-
-
-def _training(wanted: _Wanted, budget: Budget, learned: PairSettings, split: Split) -> TrainingConfig:
-    name, _, preset = wanted.method.rpartition("-")
-    patches = budget.patches
-    if wanted.dataset == "brainweb":
-        patches = replace(patches, per_slice=budget.brainweb_patches_per_slice)
-    optimiser = budget.optimiser
-    if budget.same_steps:
-        optimiser = replace(optimiser, epochs=round(optimiser.epochs / wanted.fraction))
-    return TrainingConfig(
-        network=budget.edsr if name == "edsr" else name,
-        pairs=learned,
-        patches=patches,
-        optimiser=optimiser,
-        objective=replace(budget.objective, preset=preset),  # type: ignore[arg-type]  # checked when made
-        fraction=wanted.fraction,
-        validation_subjects=len(split.validation),
-        precision=budget.precision,
-        seed=wanted.seed,
-    )
+def _list_places(experiment: Experiment, budget: Budget, *, trained: bool) -> list[tuple[int, float, int]]:
+    """List the scales, fractions and seeds of a method; one that does not learn has one seed."""
+    few, some = budget.seeds[: budget.seeds_elsewhere], budget.seeds[: budget.seeds_of_regimes]
+    first = budget.scales[0]
+    match experiment:
+        case "table1" | "figure9":
+            return [(first, 1.0, seed) for seed in budget.seeds]
+        case "table2":
+            return [(scale, 1.0, seed) for scale in budget.scales for seed in (few if trained else (0,))]
+        case "table3":
+            return [(1, budget.low_field_fraction, seed) for seed in some]
+        case "table4" | "table5":
+            return [(1, 1.0, draw) for draw in range(budget.draws)]
+        case "figure15":
+            return [(first, fraction, seed) for fraction in budget.fractions for seed in some]
+        case "crossvalidation":
+            return [(first, 1.0, fold) for fold in range(budget.folds)]

@@ -20,14 +20,16 @@ from dnsp import __version__
 from dnsp.atomic import replace_file
 from dnsp.errors import DataError
 from dnsp.experiments.budgets import Budget
-from dnsp.experiments.cell import ImageRow, folder_of, is_finished
+from dnsp.experiments.cell import Cell
 from dnsp.experiments.data import DataKey, DataSet
-from dnsp.experiments.plan import Cell, Experiment, Planned
+from dnsp.experiments.plan import Experiment, Planned
 from dnsp.experiments.run import Outcome
+from dnsp.experiments.run_cell import ImageRow, folder_of, is_finished
 
 __all__ = ["RunRecord", "assemble"]
 
-_FORMAT = 1  # to be raised whenever the folder's files change their meaning
+_FORMAT = 2  # to be raised whenever the folder's files change their meaning
+_MORE_CELLS = {"seeds", "tried", "chosen"}  # other ones are other cells; those that are there stay what they are
 _MADE_BEFORE = {"data"}  # scans are made before the run is written down
 _EPOCH_COLUMNS = ("epoch", "psnr_db", "data", "low_rank", "sharpness", "filters", "total_variation")
 
@@ -140,7 +142,7 @@ class RunRecord:
                 f"{self._path.parent}: holds results of dnsp {maker}, format {form}; this is {__version__}, format {_FORMAT}: "
                 "choose another folder"
             )
-        for name in sorted({*budget, *self._budget} - {"seeds"}):  # more seeds are more cells, the others stay
+        for name in sorted({*budget, *self._budget} - _MORE_CELLS):
             old, new = budget.get(name), self._budget.get(name)
             if old != new:
                 raise DataError(
@@ -200,8 +202,14 @@ def _epochs(plan: Sequence[Planned], results: Path) -> Iterator[list[object]]:
 
 
 def _is_shown(planned: Planned, plan: Sequence[Planned]) -> bool:
-    """Whether a cell is the one to be looked at of its data set, scale and method."""
-    alike = [(-other.cell.fraction, other.cell.seed) for other in plan if _alike(other.cell) == _alike(planned.cell)]
+    """Whether a cell is the one to be looked at of its data set, scale and method; those of a cross-validation are not."""
+    if planned.cell.is_fold:
+        return False
+    alike = [
+        (-other.cell.fraction, other.cell.seed)
+        for other in plan
+        if not other.cell.is_fold and _alike(other.cell) == _alike(planned.cell)
+    ]
     return (-planned.cell.fraction, planned.cell.seed) == min(alike)
 
 

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import torch
 
 from dnsp.errors import DnspError, MissingExtraError, SettingError, TrainingError
-from dnsp.experiments.cell import is_finished, run_cell
+from dnsp.experiments.cell import Cell
 from dnsp.experiments.data import DataKey, DataSet
-from dnsp.experiments.plan import Cell, Planned
+from dnsp.experiments.plan import Planned
+from dnsp.experiments.run_cell import is_finished, run_cell
 
 __all__ = ["Outcome", "run_cells"]
 

@@ -2,7 +2,7 @@
 
 from dnsp.priors.balance import balanced_weights, gradient_norms
 from dnsp.priors.low_rank import LowRankPrior, soft_rank
-from dnsp.priors.objective import Objective, ObjectiveSettings, ObjectiveTerms, require_finite
+from dnsp.priors.objective import Form, Objective, ObjectiveSettings, ObjectiveTerms, Preset, require_finite
 from dnsp.priors.sharpness import (
     LearnableSharpnessPrior,
     SharpnessPrior,
@@ -14,12 +14,14 @@ from dnsp.priors.total_variation import TotalVariationPrior, total_variation
 
 __all__ = [
     "ExtremePatches",
+    "Form",
     "LearnableSharpnessPrior",
     "LowRankPrior",
     "Objective",
     "ObjectiveSettings",
     "ObjectiveTerms",
     "PatchLocation",
+    "Preset",
     "SharpnessPrior",
     "TotalVariationPrior",
     "balanced_weights",

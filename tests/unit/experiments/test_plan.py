@@ -5,7 +5,15 @@ from dataclasses import replace
 import pytest
 
 from dnsp.errors import DataError, SettingError
-from dnsp.experiments import BUDGETS, EXPERIMENTS, choose_experiments, data_needed, make_plan
+from dnsp.experiments import (
+    BUDGETS,
+    EXPERIMENTS,
+    Variant,
+    change_objective,
+    choose_experiments,
+    data_needed,
+    make_plan,
+)
 from dnsp.training import TrainingConfig
 
 PAPER = BUDGETS["paper"]
@@ -19,17 +27,19 @@ def whole_plan(make_data):
 def test_the_papers_plan_has_as_many_cells_as_counted_by_hand(make_data, whole_plan):
     sizes = {one: len(make_plan(PAPER, make_data(), experiments=[one])) for one in EXPERIMENTS}
     assert sizes == {
-        "table1": 2 * 5 * 5,  # data sets, variants, seeds
+        "table1": 2 * (5 + len(PAPER.chosen)) * 5,  # data sets, variants, seeds
         "table2": 2 * 8 * 3,  # data sets, methods, scales
         "table3": 3 * 3,  # methods, seeds
         "table4": 2 * 5,  # methods, draws
         "table5": 2 * 5,
         "figure9": 2 * 6 * 5,
         "figure15": 2 * 6 * 4 * 3,  # data sets, methods that learn, fractions, seeds
+        "crossvalidation": (1 + len(PAPER.tried)) * 3,  # no prior and variants, folds
     }
     # Shared: EDSR NP and AP at x2 (4), the draws of AP (5), all variants and SRCNN of one seed (50 + 2), all of x2 with one
     # seed (12), and with two more seeds EDSR NP and AP (8) and SRCNN (4).
-    assert len(whole_plan) == sum(sizes.values()) - 4 - 5 - 52 - 12 - 8 - 4 == 246
+    assert len(whole_plan) == sum(sizes.values()) - 4 - 5 - 52 - 12 - 8 - 4
+    assert len(whole_plan) == 246 + 10 * len(PAPER.chosen) + sizes["crossvalidation"]
 
 
 def test_a_cell_that_experiments_share_is_there_once(whole_plan):
@@ -73,10 +83,46 @@ def test_no_subject_stands_on_two_sides_and_cohorts_are_parted_by_name(whole_pla
         )
         if planned.cell.dataset == "paired":
             assert (len(split.training), len(split.test)) == (5, 10)
-        else:
+        elif not planned.cell.is_fold:
             assert split.test == tuple(f"{number:02d}" for number in range(11, 21))
     draws = {one.cell.seed: one.cell.split for one in whole_plan if one.cell.dataset == "paired"}
     assert len(set(draws.values())) == 5
+
+
+def test_a_cross_validation_parts_the_training_subjects_and_never_sees_a_test_subject(make_data):
+    plan = make_plan(PAPER, make_data(), experiments=["crossvalidation"])
+    training = {f"{number:02d}" for number in range(1, 11)}
+    for method in {planned.cell.method for planned in plan}:
+        folds = [planned.cell.split for planned in plan if planned.cell.method == method]
+        assert sorted(name for fold in folds for name in fold.test) == sorted(training)
+        assert all({*fold.training, *fold.test} == training and not fold.validation for fold in folds)
+
+
+def test_one_subject_is_never_learned_from_and_measured_each_epoch_only_where_figure_9_plots_it(whole_plan):
+    learning = [p for p in whole_plan if p.cell.dataset != "paired" and isinstance(p.cell.settings, TrainingConfig)]
+    learning = [planned for planned in learning if not planned.cell.is_fold]
+    (held_out,) = {name for planned in learning for name in planned.cell.split.validation}
+    for planned in learning:
+        assert len(planned.cell.split.training) == 9
+        assert held_out not in planned.cell.split.training
+        assert bool(planned.cell.split.validation) == planned.cell.settings.validation_subjects
+        if {"figure9", "table1"} & set(planned.experiments):
+            assert planned.cell.split.validation == (held_out,)
+        elif planned.cell.fraction < 1 or planned.cell.scale != 2:
+            assert not planned.cell.split.validation
+
+
+def test_variants_are_told_apart_by_name_and_change_what_they_say():
+    assert len(PAPER.variants) == len({variant.name for variant in PAPER.variants.values()})
+    assert {"NP", "LR", "FS", "LS", "AP", "TVLR"} <= PAPER.variants.keys()
+    variant = Variant(preset="AP", form="matched", bounded_filters=False, low_rank=0.1, sharpness=10)
+    assert variant.name == "AP_matched_unbounded_alpha0.1_beta10"
+    changed = change_objective(PAPER.objective, variant)
+    assert (changed.preset, changed.form, changed.bounded_filters) == ("AP", "matched", False)
+    assert (changed.alpha, changed.beta, changed.gamma) == pytest.approx((1e-6, 5e-2, 1e-7))
+    assert change_objective(PAPER.objective, Variant(preset="LR")) == replace(PAPER.objective, preset="LR")
+    with pytest.raises(SettingError, match="factor must be above 0"):
+        Variant(preset="LR", low_rank=0.0)
 
 
 def test_the_paper_budget_is_the_papers(whole_plan):
@@ -129,6 +175,9 @@ def test_what_cannot_be_planned_is_refused(make_data):
         make_plan(PAPER, make_data(), experiments=["table1"], methods=["lrtv"])
     with pytest.raises(DataError, match="5 training and 10 test subjects were asked for, there are 12"):
         make_plan(PAPER, make_data(12), experiments=["table4"])
+    for folds in (1, 11):
+        with pytest.raises(SettingError, match="at least two folds"):
+            replace(PAPER, folds=folds)
     for seeds in ((), (0, 0), (-1,)):
         with pytest.raises(SettingError, match="at least one seed"):
             replace(PAPER, seeds=seeds)

@@ -27,8 +27,9 @@ def pretend_run(cell, data, *, results, workers=1):
         np.savez(folder / "filters.npz", filters=np.full((8, 3, 3), cell.seed))
     np.savez(folder / "example.npz", estimate=np.full((4, 4), cell.fraction))
     (folder / "seconds.json").write_text('{"making": 1.0, "measuring": 0.5}')
-    header = "dataset,method,scale,fraction,seed,subject_id,slice,psnr_db,ssim\n"
-    row = f"{cell.dataset},{cell.method},{cell.scale},{cell.fraction},{cell.seed},03,0,30.123456789012345,0.9\n"
+    header = "dataset,method,scale,fraction,seed,subject_id,slice,psnr_db,ssim,rank_excess,sharpness_ratio\n"
+    place = f"{cell.dataset},{cell.method},{cell.scale},{cell.fraction},{cell.seed}"
+    row = f"{place},03,0,30.123456789012345,0.9,-1.5,0.8\n"
     (folder / "images.csv").write_text(header + row)
 
 
@@ -63,7 +64,7 @@ def test_every_experiment_has_the_rows_of_its_cells(make_data, pretend, tmp_path
     assert [row["experiment"] for row in shared] == ["table1", "table2", "figure15"]
     assert {row["psnr_db"] for row in rows} == {"30.123456789012345"}
     assert len(rows) == sum(len(set(planned.experiments) - {"figure9"}) for planned in plan)
-    epochs = read(tmp_path / "epochs.csv")  # pairs, Table IV, have nobody held out
+    epochs = read(tmp_path / "epochs.csv")  # only where Figure 9 plots them; pairs, Table IV, hold nobody out
     assert {row["experiment"] for row in epochs} == {"table1", "table2", "figure9", "figure15"}
     assert not [row for row in epochs if row["method"] in ("bicubic", "srsw", "lrtv")]
     assert (epochs[0]["psnr_db"], epochs[0]["data"], epochs[0]["low_rank"]) == ("30.25", "0.5", "")
@@ -71,13 +72,14 @@ def test_every_experiment_has_the_rows_of_its_cells(make_data, pretend, tmp_path
 
 def test_examples_are_of_the_whole_training_set_and_the_first_seed(make_data, pretend, tmp_path):
     data = make_data(4)
-    plan = plan_of(data, "table1", "figure15")
+    plan = plan_of(data, "table1", "figure15", "crossvalidation")
     run_cells(plan, data, results=tmp_path)
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "stale.npz").touch()
     assemble(plan, tmp_path)
     shown = {file.name for file in (tmp_path / "examples").iterdir()}
-    assert len(shown) == 2 * (5 + 4)  # data sets; variants, and of Figure 15 what Table I does not have
+    # Data sets; variants, and of Figure 15 what Table I does not have; of the cross-validation none.
+    assert len(shown) == 2 * (5 + len(SMOKE.chosen) + 4)
     assert "adni-x2-edsr-AP-seed0.npz" in shown
     assert not [name for name in shown if "seed1" in name or name == "stale.npz"]
     assert np.load(tmp_path / "examples" / "adni-x2-srsw-seed0.npz")["estimate"][0, 0] == 1
@@ -133,7 +135,7 @@ def test_the_record_says_what_was_run(make_data, pretend, tmp_path):
     facts = json.loads((tmp_path / "run.json").read_text())
     assert facts["seconds"] == 1.5 * len(plan)
     assert facts["failed"] == []
-    assert (facts["seeds"], facts["cells"]) == ([0, 1], 20)
+    assert (facts["seeds"], facts["cells"]) == ([0, 1], len(plan))
     again = begun(tmp_path, data, plan)
     again.end(plan, run_cells(plan, data, results=tmp_path))
     unchanged = json.loads((tmp_path / "run.json").read_text())

@@ -1,0 +1,60 @@
+"""Variants of the objective by name: the paper's presets, and the same with other weights or forms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from dnsp.errors import SettingError
+from dnsp.priors import Form, ObjectiveSettings, Preset
+
+__all__ = ["Variant", "change_objective"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A preset of the paper, perhaps changed.
+
+    Parameters
+    ----------
+    preset : {"NP", "LR", "FS", "LS", "AP", "TVLR"}
+    form : {"literal", "matched"}
+        As of `dnsp.priors.ObjectiveSettings`.
+    bounded_filters : bool
+        Likewise.
+    low_rank, sharpness : float
+        What the weights alpha and beta are multiplied with.
+    """
+
+    preset: Preset
+    form: Form = "literal"
+    bounded_filters: bool = True
+    low_rank: float = 1.0
+    sharpness: float = 1.0
+
+    def __post_init__(self) -> None:
+        for factor in (self.low_rank, self.sharpness):
+            if not (math.isfinite(factor) and factor > 0):
+                raise SettingError(f"a weight's factor must be above 0, not {factor}")
+
+    @property
+    def name(self) -> str:
+        """Its name in tables of numbers, for example ``LR``, ``LR_alpha0.1`` or ``AP_matched_beta10``."""
+        parts: list[str] = [self.preset]
+        parts += ["matched"] if self.form == "matched" else []
+        parts += [] if self.bounded_filters else ["unbounded"]
+        parts += [f"alpha{self.low_rank:g}"] if self.low_rank != 1 else []
+        parts += [f"beta{self.sharpness:g}"] if self.sharpness != 1 else []
+        return "_".join(parts)
+
+
+def change_objective(objective: ObjectiveSettings, variant: Variant) -> ObjectiveSettings:
+    """Give the settings of a variant of an objective."""
+    return replace(
+        objective,
+        preset=variant.preset,
+        form=variant.form,
+        bounded_filters=variant.bounded_filters,
+        alpha=objective.alpha * variant.low_rank,
+        beta=objective.beta * variant.sharpness,
+    )
