@@ -29,7 +29,7 @@ __all__ = [
     "subject_means",
 ]
 
-Column: TypeAlias = Literal["psnr_db", "ssim"]
+Column: TypeAlias = Literal["psnr_db", "ssim", "rank_excess", "sharpness_ratio"]
 Verdict: TypeAlias = Literal["better", "worse", "undecided", "untested"]
 
 FEWEST_SUBJECTS = 5  # a bootstrap of fewer has intervals much too narrow

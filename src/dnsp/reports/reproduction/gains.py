@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from dnsp.reports.reproduction.comparisons import Cell, Cells, Contrast, Verdict, contrast
@@ -36,17 +37,17 @@ class Growth(NamedTuple):
     contrast: Contrast
 
 
-def find_gains(cells: Cells) -> list[Gain]:
+def find_gains(cells: Cells, experiments: Sequence[str] = _TABLES) -> list[Gain]:
     """Compare each preset with NP, once for each network and setting: a cell in two tables counts in the first."""
     order = list(dict.fromkeys(cell.dataset for cell in cells))
     methods = sort_methods(cell.method for cell in cells)
     gains: dict[tuple[str, int, float, str], Gain] = {}
-    for experiment in _TABLES:
+    for experiment in experiments:
         for cell in sorted(cells, key=lambda cell: (order.index(cell.dataset), cell.scale, methods.index(cell.method))):
-            network, _, preset = cell.method.rpartition("-")
+            network, _, variant = cell.method.rpartition("-")
             reference = cell._replace(method=f"{network}-NP")
             key = (cell.dataset, cell.scale, cell.fraction, cell.method)
-            if cell.experiment != experiment or preset in ("", "NP") or reference not in cells or key in gains:
+            if cell.experiment != experiment or variant in ("", "NP") or reference not in cells or key in gains:
                 continue
             difference = contrast([(1, cells[cell]), (-1, cells[reference])])
             if difference is not None:

@@ -98,7 +98,7 @@ def render_sliders(results: Results) -> str:
         label = results.label(dataset)
         at = "" if scale == 1 else f", \N{MULTIPLICATION SIGN}{scale}"
         parts.append(
-            f"<div><h3>{label[0].upper()}{label[1:]}{at}</h3>"
+            f"<div><h3>{results.title(dataset)}{at}</h3>"
             + render_before_after(
                 before,
                 Picture(name_method(after.method), after.estimate),

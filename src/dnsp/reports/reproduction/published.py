@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["METHOD_NAMES", "PUBLISHED", "PUBLISHED_ANOVA", "Published", "name_method", "published_in", "sort_methods"]
+__all__ = [
+    "METHOD_NAMES",
+    "PUBLISHED",
+    "PUBLISHED_ANOVA",
+    "Published",
+    "is_changed",
+    "name_method",
+    "published_in",
+    "sort_methods",
+]
 
 
 class Published(NamedTuple):
@@ -116,5 +125,15 @@ def sort_methods(methods: Iterable[str]) -> list[str]:
 
 
 def name_method(method: str) -> str:
-    """Name a method as the paper does; one that it does not have keeps its own name."""
-    return METHOD_NAMES.get(method, method)
+    """Name a method as the paper does, and after that what was changed; one that it does not have keeps its own name."""
+    as_in_paper, *changes = method.split("_")
+    named = [METHOD_NAMES.get(as_in_paper, as_in_paper)]
+    for change in changes:
+        weight = next((name for name in ("alpha", "beta") if change.startswith(name)), "")
+        named.append(f"{weight} \N{MULTIPLICATION SIGN} {change.removeprefix(weight)}" if weight else change)
+    return ", ".join(named)
+
+
+def is_changed(method: str) -> bool:
+    """Whether a method has other weights or forms of the priors than the paper's."""
+    return "_" in method

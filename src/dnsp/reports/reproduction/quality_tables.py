@@ -67,10 +67,9 @@ def _render(results: Results, cells: Cells, numbers: Numbers, taken: list[Cell])
     if seeds > 1:
         shown = numbers.show(f"{identity}.seeds", seeds, ".0f", how="count of seeds or draws", **origin)
         counts += f", {shown} {'draws' if dataset == 'paired' else 'seeds'}"
-    label = results.label(dataset)
     at = "" if scale == 1 else f", \N{MULTIPLICATION SIGN}{scale}"
     part = "" if fraction == 1 else f", {100 * fraction:g} % of the training slices"
-    return render_table(head, rows, caption=f"<strong>{label[0].upper()}{label[1:]}{at}</strong>{part}; {counts}")
+    return render_table(head, rows, caption=f"<strong>{results.title(dataset)}{at}</strong>{part}; {counts}")
 
 
 def _published(cell: Cell) -> list[Published]:

@@ -16,6 +16,7 @@ from dnsp.reports.reproduction.curve_figures import (
     draw_rank_figure,
     draw_validation_figure,
 )
+from dnsp.reports.reproduction.gains_table import render_gains
 from dnsp.reports.reproduction.numbers import Numbers
 from dnsp.reports.reproduction.page import Figure, fill_page, render_figure
 from dnsp.reports.reproduction.picture_figures import (
@@ -26,7 +27,9 @@ from dnsp.reports.reproduction.picture_figures import (
 )
 from dnsp.reports.reproduction.quality_tables import render_quality_tables
 from dnsp.reports.reproduction.results import Results, read_results
-from dnsp.reports.reproduction.summary import render_gains, render_summary
+from dnsp.reports.reproduction.summary import render_summary
+from dnsp.reports.reproduction.traits import render_traits
+from dnsp.reports.reproduction.trials import render_trials
 from dnsp.reports.reproduction.variance_figures import draw_variance_figures
 
 __all__ = ["write_report"]
@@ -91,6 +94,8 @@ def write_report(results: Path) -> Path:
         ("summary", "The answer", render_summary(found, cells, numbers)),
         ("tables", "Tables", _TABLES_NOTE + render_quality_tables(found, cells, numbers)),
         ("statistics", "Statistics", _STATISTICS_NOTE + render_gains(found, cells, numbers)),
+        ("reasons", "What the priors do to the images", render_traits(found, cells, numbers)),
+        ("trials", "Other weights and forms", render_trials(found, cells, numbers)),
         ("sliders", "Before and after", render_sliders(found)),
         ("figures", "Figures", _list_absent(figures) + "".join(render_figure(figure) for figure in figures)),
         ("run", "What was run", _render_run(found)),
@@ -132,7 +137,7 @@ def _render_lead(results: Results) -> str:
             "called stand-ins throughout."
         )
     data = "".join(
-        f"<li><strong>{escape(_capital(results.label(key)))}</strong>"
+        f"<li><strong>{escape(results.title(key))}</strong>"
         + (f": {escape(facts.name)}" if facts.stands_for else "")
         + "</li>"
         for key, facts in results.datasets.items()
@@ -189,7 +194,3 @@ def _flatten(fact: Any, name: str = "") -> list[tuple[str, str]]:
     if fact is None or isinstance(fact, bool):
         return [(name, {None: "none", True: "yes", False: "no"}[fact])]
     return [(name, f"{fact:.6g}" if isinstance(fact, float) else str(fact))]
-
-
-def _capital(words: str) -> str:
-    return words[0].upper() + words[1:]

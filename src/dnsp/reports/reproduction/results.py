@@ -16,7 +16,7 @@ from dnsp.errors import DataError
 
 __all__ = ["DataSet", "EpochRow", "Example", "ImageRow", "LearnedFilters", "Results", "read_results"]
 
-FORMAT = 1
+FORMAT = 2
 
 Row = TypeVar("Row")
 
@@ -41,6 +41,8 @@ class ImageRow(NamedTuple):
     slice_index: int
     psnr_db: float
     ssim: float
+    rank_excess: float
+    sharpness_ratio: float
 
 
 class EpochRow(NamedTuple):
@@ -98,6 +100,11 @@ class Results(NamedTuple):
         """Name a data set in few words, a stand-in always as one."""
         facts = self.datasets[dataset]
         return f"stand-in for {facts.stands_for}" if facts.stands_for else facts.name
+
+    def title(self, dataset: str) -> str:
+        """Its label as it begins a line."""
+        label = self.label(dataset)
+        return label[0].upper() + label[1:]
 
 
 def read_results(folder: Path) -> Results:
@@ -171,8 +178,10 @@ def _image_row(row: Mapping[str, str]) -> ImageRow:
         int(row["slice"]),
         float(row["psnr_db"]),
         float(row["ssim"]),
+        float(row["rank_excess"]),
+        float(row["sharpness_ratio"]),
     )
-    if math.isnan(image.psnr_db) or not math.isfinite(image.ssim):
+    if math.isnan(image.psnr_db) or not all(math.isfinite(value) for value in image[-3:]):
         raise ValueError("not a number")
     return image
 

@@ -60,8 +60,10 @@ SETTING = ("experiment", "dataset", "method", "scale", "fraction", "seed")
 NETWORKS = ("edsr-NP", "edsr-LR", "edsr-FS", "edsr-LS", "edsr-AP")
 ALL_METHODS = ("bicubic", "srsw", "lrtv", "srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP")
 DEEP = ("srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP")
+TRIED, FOLDS = ("edsr-NP", "edsr-LR_alpha0.1", "edsr-AP_matched"), 2
 LEVEL = {
     "bicubic": 28.0, "srsw": 29.2, "lrtv": 29.0, "srcnn-NP": 31.0, "dcsrn-NP": 31.2, "edsr-NP": 31.8, "srcnn-AP": 31.05,
+    "edsr-LR_alpha0.1": 31.7, "edsr-AP_matched": 32.2,
     "edsr-LR": 31.6, "edsr-FS": 31.8, "edsr-LS": 31.85, "edsr-AP": 32.1, "edsr-TVLR": 31.7, "lfmri-NP": 30.9,
 }  # fmt: skip
 DATASETS = {
@@ -72,43 +74,37 @@ DATASETS = {
 }
 
 
+MEASURED = ("psnr_db", "ssim", "rank_excess", "sharpness_ratio")
+
+
 def settings():
     """Every (experiment, dataset, method, scale, fraction, seed) of the folder."""
     pair = ("adni", "brainweb")
-    yield from product(["table1"], pair, NETWORKS, [2], [1.0], [0, 1, 2])
+    yield from product(["table1"], pair, (*NETWORKS, "edsr-AP_matched"), [2], [1.0], [0, 1, 2])
     yield from product(["table2"], pair, ALL_METHODS, [2, 4], [1.0], [0])
     yield from product(["table3"], ["low-field"], ("lfmri-NP", "edsr-NP", "edsr-AP"), [1], [0.25], [0])
     yield from product(["table4"], ["paired"], ("edsr-NP", "edsr-AP"), [1], [1.0], [0, 1])
     yield from product(["table5"], ["paired"], ("edsr-TVLR", "edsr-AP"), [1], [1.0], [0, 1])
     yield from product(["figure15"], ["adni"], DEEP, [2], [0.25, 1.0], [0, 1])
     yield from product(["figure15"], ["brainweb"], DEEP, [2], [0.25, 1.0], [0])
+    yield from product(["crossvalidation"], ["adni"], TRIED, [2], [1.0], range(FOLDS))
 
 
 def write_images(path, *, subjects, slices, rng):
     head_level = dict(zip(subjects, rng.normal(0, 0.6, len(subjects)), strict=True))
     with path.open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow([*SETTING, "subject_id", "slice", "psnr_db", "ssim"])
+        table.writerow([*SETTING, "subject_id", "slice", *MEASURED])
         for experiment, dataset, method, scale, fraction, seed in settings():
             shortage = (1 - fraction) * (0.6 if method.endswith("AP") else 1.2)
             training = LEVEL[method] - 2.5 * max(scale - 2, 0) - shortage + rng.normal(0, 0.05)
-            for subject, number in product(subjects, range(slices)):
+            measured = subjects[seed::FOLDS] if experiment == "crossvalidation" else subjects
+            for subject, number in product(measured, range(slices)):
                 psnr_db = training + head_level[subject] + 0.4 * number / slices + rng.normal(0, 0.1)
                 ssim = 1 - 10 ** (-psnr_db / 24)
-                table.writerow(
-                    [
-                        experiment,
-                        dataset,
-                        method,
-                        scale,
-                        fraction,
-                        seed,
-                        subject,
-                        40 + number,
-                        repr(float(psnr_db)),
-                        repr(float(ssim)),
-                    ]
-                )
+                rank, sharpness = 0.5 * (LEVEL[method] - 33) + rng.normal(0, 0.1), 0.8 + rng.normal(0, 0.02)
+                figures = [repr(float(figure)) for figure in (psnr_db, ssim, rank, sharpness)]
+                table.writerow([experiment, dataset, method, scale, fraction, seed, subject, 40 + number, *figures])
 
 
 def write_epochs(path, *, epochs, rng):
@@ -152,11 +148,11 @@ def make_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5):
     for part in ("examples", "filters"):
         (folder / part).mkdir(parents=True)
     run = {
-        "format": 1,
+        "format": 2,
         "dnsp": "0.0.0",
         "budget": {"name": "made-up", "epochs": epochs},
         "datasets": DATASETS,
-        "experiments": ["table1", "table2", "table3", "table4", "table5", "figure15"],
+        "experiments": ["table1", "table2", "table3", "table4", "table5", "figure15", "crossvalidation"],
         "seeds": [0, 1, 2],
         "versions": {"python": "3.11", "numpy": np.__version__},
         "hardware": {"processor": "none", "cores": 0},

@@ -84,7 +84,7 @@ def recompute(entry, groups):  # noqa: PLR0911
     """Work a number out from its rows alone, by what it says of itself."""
     how = entry["how"]
     end = 0 if how.startswith("low end") else 1
-    column = "ssim" if how.endswith("ssim") else "psnr_db"
+    column = next((name for name in ("ssim", "rank_excess", "sharpness_ratio") if how.endswith(name)), "psnr_db")
     if "analysis of variance" in how:
         return anova(entry, groups)
     if how.startswith("mean over subjects of each subject's mean"):

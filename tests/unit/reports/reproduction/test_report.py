@@ -45,7 +45,7 @@ def test_figures_and_tables_without_data_are_named_as_left_out(folder, parse):
     text = "".join(page.text)
     assert "Left out, for want of data in this folder: Figures " + ", ".join(FIGURES) in text
     assert [i.removeprefix("figure-") for i in page.ids if i.startswith("figure-")] == list(FIGURES)
-    assert text.count("Left out: the folder holds no images of the experiment") == 4
+    assert text.count("Left out: the folder holds no images of the experiment") == 5
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,8 @@ def test_figures_and_tables_without_data_are_named_as_left_out(folder, parse):
     [
         ({"edsr-AP": 0.5}, ("Yes, here", "DNSP-EDSR-AP is better than EDSR (NP)")),
         ({"edsr-AP": -0.8}, ("No gain is seen here", "DNSP-EDSR-AP is worse than EDSR (NP)")),
+        ({"edsr-AP_matched": 0.5}, ("Yes, here", "DNSP-EDSR-AP, matched is better than EDSR (NP)")),
+        ({"edsr-AP_matched": -0.9}, ("No gain is seen here", "DNSP-EDSR-AP, matched is worse than EDSR (NP)")),
     ],
 )
 def test_the_answer_follows_the_sign(folder, shift, words, answer, keep_rows):
@@ -104,7 +106,31 @@ def test_a_folder_without_both_sides_says_that_it_cannot_say(folder, answer, kee
 
 def test_identical_images_are_left_out_and_counted(folder, answer, keep_rows):
     keep_rows(folder, lambda _: True, lambda row: {**row, "psnr_db": "inf"} if row["slice"] == "40" else row)
-    assert "75 such rows" in answer(folder)  # 5 methods, 3 seeds, 5 subjects
+    assert "90 such rows" in answer(folder)  # 6 methods, 3 seeds, 5 subjects
+
+
+def test_what_was_tried_stands_beside_its_test(page, numbers):
+    gains = [name for name in numbers if name.startswith("gain.crossvalidation.adni.x2.1.")]
+    assert {name.split(".")[5] for name in gains} == {"edsr-LR_alpha0", "edsr-AP_matched"}
+    text = "".join(page.text)
+    table = text[text.index("highest gain first") :]
+    first, second = table.index("DNSP-EDSR-AP, matched"), table.index("DNSP-EDSR-LR, alpha \N{MULTIPLICATION SIGN} 0.1")
+    assert first < second
+    assert table[second:].split("\n")[0].endswith("---")  # it was not chosen, so nothing of the test is shown
+
+
+@pytest.mark.parametrize(
+    ("column", "shift", "words"),
+    [
+        ("rank_excess", -5, "less rank than the truth, so that lowering it leads away"),
+        ("rank_excess", 5, "more rank than the truth, so that lowering it leads towards"),
+        ("sharpness_ratio", -0.5, "are less sharp, so that more sharpness leads towards"),
+        ("sharpness_ratio", 0.5, "are sharper, so that more sharpness leads away"),
+    ],
+)
+def test_what_the_priors_do_follows_the_sign(folder, column, shift, words, answer, keep_rows):
+    keep_rows(folder, lambda _: True, lambda row: {**row, column: repr(float(row[column]) + shift)})
+    assert words in answer(folder)
 
 
 def test_an_unfinished_run_says_so(folder, answer):

@@ -32,7 +32,7 @@ def add_file(name, content):
     [
         ("run.json", lambda folder: (folder / "run.json").unlink(), "no results folder"),
         ("run.json", replace("run.json", "{", ""), "cannot be read as JSON"),
-        ("run.json", replace("run.json", '"format": 1', '"format": 2'), "is of format 2, this version reads format 1"),
+        ("run.json", replace("run.json", '"format": 2', '"format": 1'), "is of format 1, this version reads format 2"),
         ("run.json", replace("run.json", '"datasets"', '"data"'), "does not say what the data sets are"),
         ("images.csv", lambda folder: (folder / "images.csv").unlink(), "is missing"),
         ("images.csv", keep_heading, "holds no images"),
