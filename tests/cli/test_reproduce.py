@@ -47,7 +47,7 @@ def test_every_experiment_leaves_its_images(smoke):
     variants = {row["method"] for row in rows if row["experiment"] == "table1"}
     assert variants > {"edsr-NP", "edsr-LR", "edsr-FS", "edsr-LS", "edsr-AP"}
     assert len({row["method"] for row in rows if row["experiment"] == "table2"}) == 8
-    for experiment, images in (("table1", 2 * len(variants) * 2 * 4), ("table3", 3 * 4), ("table4", 2 * 2 * 4)):
+    for experiment, images in (("table1", 2 * len(variants) * 2 * 4), ("table3", 4 * 4), ("table4", 3 * 2 * 4)):
         assert sum(row["experiment"] == experiment for row in rows) == images
     assert all(np.isfinite(float(row["psnr_db"])) and -1 <= float(row["ssim"]) <= 1 for row in rows)
     for row in rows:
@@ -71,6 +71,9 @@ def test_a_method_that_does_something_is_measured(smoke):
         place = {"experiment": "table2", "dataset": dataset, "method": method, "scale": "2"}
         return np.mean([float(row["psnr_db"]) for row in read(smoke / "images.csv") if row.items() >= place.items()])
 
+    given = [float(row["psnr_db"]) for row in read(smoke / "images.csv") if row["method"] == "input"]
+    assert len(given) == (1 + 2) * 4  # Table III; Table IV and its draws
+    assert 20 < min(given) < max(given) < 60
     for dataset in ("adni", "brainweb"):
         assert mean_psnr(dataset, "bicubic") > 30
         assert mean_psnr(dataset, "lrtv") > mean_psnr(dataset, "bicubic") + 1

@@ -109,7 +109,7 @@ def make_cell(wanted: Wanted, budget: Budget, data: DataSet) -> Cell:
     split = _split(wanted, budget, data)
     settings: TrainingConfig | DatabaseConfig | LRTVSettings | None
     match wanted.method:
-        case "bicubic":
+        case "bicubic" | "input":
             settings, split = None, Split((), split.test)
         case "lrtv":
             settings, split = budget.lrtv, Split((), split.test)

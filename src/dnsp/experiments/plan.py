@@ -40,15 +40,15 @@ _DEEP = ("srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP")
 _METHODS_OF: dict[Experiment, tuple[str, ...]] = {
     "table1": _VARIANTS,
     "table2": ("bicubic", "srsw", "lrtv", *_DEEP),
-    # The paper has no EDSR without priors here, without which AP says little.
-    "table3": ("lfmri-NP", "edsr-NP", "edsr-AP"),
-    "table4": ("edsr-NP", "edsr-AP"),
+    # The paper has neither the input nor EDSR without priors here, without which AP says little.
+    "table3": ("input", "lfmri-NP", "edsr-NP", "edsr-AP"),
+    "table4": ("input", "edsr-NP", "edsr-AP"),
     "table5": ("edsr-TVLR", "edsr-AP"),
     "figure9": ("srcnn-NP", *_VARIANTS),
     "figure15": ("srsw", *_DEEP),
     "crossvalidation": ("edsr-NP",),
 }
-_UNTRAINED = ("bicubic", "lrtv")
+_UNTRAINED = ("bicubic", "lrtv", "input")
 
 
 class Planned(NamedTuple):
@@ -155,7 +155,7 @@ def _list_places(experiment: Experiment, budget: Budget, *, trained: bool) -> li
         case "table2":
             return [(scale, 1.0, seed) for scale in budget.scales for seed in (few if trained else (0,))]
         case "table3":
-            return [(1, budget.low_field_fraction, seed) for seed in some]
+            return [(1, budget.low_field_fraction, seed) for seed in (some if trained else (0,))]
         case "table4" | "table5":
             return [(1, 1.0, draw) for draw in range(budget.draws)]
         case "figure15":

@@ -105,7 +105,7 @@ def run_cell(cell: Cell, data: DataSet, *, results: Path, workers: int = 1) -> N
 def _make_method(cell: Cell, data: DataSet, *, folder: Path, cache: Path, workers: int) -> Method:
     match cell.settings:
         case None:
-            return enlarge_bicubic
+            return enlarge_bicubic if cell.scale > 1 else _as_it_is
         case LRTVSettings():
             return partial(lrtv, settings=cell.settings)
         case DatabaseConfig():
@@ -134,6 +134,11 @@ def _make_method(cell: Cell, data: DataSet, *, folder: Path, cache: Path, worker
             _keep_filters(cell.settings, folder)
             network, card = load_model(model)
             return NetworkMethod(network, card, device=choose_device("auto"), dtype=torch.float32)
+
+
+def _as_it_is(low_res: Tensor, *, scale: int) -> Tensor:  # noqa: ARG001
+    """Give the low-quality slices themselves, where they lie on the reference's grid: what every method starts from."""
+    return low_res
 
 
 def _training_slices(

@@ -29,8 +29,8 @@ def test_the_papers_plan_has_as_many_cells_as_counted_by_hand(make_data, whole_p
     assert sizes == {
         "table1": 2 * (5 + len(PAPER.chosen)) * 5,  # data sets, variants, seeds
         "table2": 2 * 8 * 3,  # data sets, methods, scales
-        "table3": 3 * 3,  # methods, seeds
-        "table4": 2 * 5,  # methods, draws
+        "table3": 1 + 3 * 3,  # the input; methods, seeds
+        "table4": 3 * 5,  # methods, draws
         "table5": 2 * 5,
         "figure9": 2 * 6 * 5,
         "figure15": 2 * 6 * 4 * 3,  # data sets, methods that learn, fractions, seeds
@@ -39,7 +39,7 @@ def test_the_papers_plan_has_as_many_cells_as_counted_by_hand(make_data, whole_p
     # Shared: EDSR NP and AP at x2 (4), the draws of AP (5), all variants and SRCNN of one seed (50 + 2), all of x2 with one
     # seed (12), and with two more seeds EDSR NP and AP (8) and SRCNN (4).
     assert len(whole_plan) == sum(sizes.values()) - 4 - 5 - 52 - 12 - 8 - 4
-    assert len(whole_plan) == 246 + 10 * len(PAPER.chosen) + sizes["crossvalidation"]
+    assert len(whole_plan) == 252 + 10 * len(PAPER.chosen) + sizes["crossvalidation"]
 
 
 def test_a_cell_that_experiments_share_is_there_once(whole_plan):
@@ -82,10 +82,10 @@ def test_no_subject_stands_on_two_sides_and_cohorts_are_parted_by_name(whole_pla
             map(len, (split.training, split.test, split.validation))
         )
         if planned.cell.dataset == "paired":
-            assert (len(split.training), len(split.test)) == (5, 10)
+            assert (len(split.training), len(split.test)) == (0 if planned.cell.method == "input" else 5, 10)
         elif not planned.cell.is_fold:
             assert split.test == tuple(f"{number:02d}" for number in range(11, 21))
-    draws = {one.cell.seed: one.cell.split for one in whole_plan if one.cell.dataset == "paired"}
+    draws = {one.cell.seed: one.cell.split for one in whole_plan if one.cell.method == "edsr-TVLR"}
     assert len(set(draws.values())) == 5
 
 

@@ -90,7 +90,7 @@ def render_sliders(results: Results) -> str:
         scale = min(e.scale for e in results.examples if e.dataset == dataset)
         examples = _of_one_slice(results, dataset, scale)
         after = examples.get("edsr-AP") or examples[next(iter(_ranked(results, examples)))]
-        base = examples.get("bicubic") or examples.get("edsr-NP")
+        base = examples.get("bicubic") or examples.get("input") or examples.get("edsr-NP")
         if base is None or base is after:
             before = Picture("Input", after.low_res)
         else:
@@ -123,7 +123,7 @@ def _draw_slice(label: str, dataset: str, scale: int | None, results: Results, n
         return figure._replace(absent=f"the folder holds no example slices of the data set {dataset}{at}")
     shown_scale = scale or min(e.scale for e in there)
     examples = _of_one_slice(results, dataset, shown_scale)
-    examples = {m: e for m, e in examples.items() if not m.endswith(_PARTIAL)} or examples
+    examples = {m: e for m, e in examples.items() if not m.endswith(_PARTIAL) and m != "input"} or examples
     best = list(_ranked(results, examples))[:_BEST]
     first = examples[best[0]]
     pictures = [Picture("Reference", first.reference), Picture("Input", first.low_res)]
@@ -160,7 +160,7 @@ def _ranked(results: Results, examples: dict[str, Example]) -> Sequence[str]:
         found = [
             row.psnr_db
             for row in results.images
-            if (row.dataset, row.scale, row.method) == (one.dataset, one.scale, method) and row.experiment != "figure15"
+            if (row.dataset, row.scale, row.method) == (one.dataset, one.scale, method) and _is_in_a_table(row)
         ]
         return statistics.fmean(found) if found else float("-inf")
 
@@ -171,9 +171,8 @@ def _quality_of_slice(results: Results, numbers: Numbers, example: Example) -> s
     row = next((row for row in results.images if _is_of(row, example)), None)
     if row is None:
         return ""
-    where = [{**row._asdict(), "slice": row.slice_index}]
-    for column in ("slice_index", "psnr_db", "ssim"):
-        del where[0][column]
+    place = ("experiment", "dataset", "method", "scale", "fraction", "seed", "subject_id")
+    where = [{**{column: getattr(row, column) for column in place}, "slice": row.slice_index}]
     identity = f"example.{example.path.stem}.{example.subject_id}.{example.slice_index}"
     psnr_db = numbers.show(f"{identity}.psnr_db", row.psnr_db, ".2f", how="psnr_db of this image", where=where, rows=1)
     ssim = numbers.show(f"{identity}.ssim", row.ssim, ".4f", how="ssim of this image", where=where, rows=1)
@@ -183,7 +182,12 @@ def _quality_of_slice(results: Results, numbers: Numbers, example: Example) -> s
 def _is_of(row: ImageRow, example: Example) -> bool:
     image = (row.dataset, row.scale, row.method, row.seed, row.subject_id, row.slice_index)
     e = example
-    return row.experiment != "figure15" and image == (e.dataset, e.scale, e.method, e.seed, e.subject_id, e.slice_index)
+    return _is_in_a_table(row) and image == (e.dataset, e.scale, e.method, e.seed, e.subject_id, e.slice_index)
+
+
+def _is_in_a_table(row: ImageRow) -> bool:
+    """Whether a row is of the whole training set and the test subjects."""
+    return row.experiment not in ("figure15", "crossvalidation")
 
 
 def _extreme_patches(image: Array, side: int) -> tuple[Array, Array]:

@@ -29,6 +29,7 @@ class Published(NamedTuple):
 
 
 METHOD_NAMES = {
+    "input": "Input, as it is",
     "bicubic": "Bicubic",
     "srsw": "SRSW",
     "lrtv": "LRTV",
