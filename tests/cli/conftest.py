@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from dnsp.cli.main import main
+from dnsp.io import write_nifti
 from dnsp.networks import EDSRSettings, ModelCard, build_network, save_model
+from dnsp.simulation import BRAINWEB_PD, BRAINWEB_T1, make_label_map, simulate_head
 
 
 class Outcome(NamedTuple):
@@ -71,3 +73,28 @@ def make_head():
 @pytest.fixture
 def write_scan():
     return _write
+
+
+@pytest.fixture
+def make_moved_pairs(tmp_path):
+    """Write pairs of small heads of which the low scan has another contrast, noise and place; give their table."""
+
+    def make(count, *, noise_alone=None):
+        rows = ["subject_id,low,high"]
+        for n in range(1, count + 1):
+            labels = make_label_map(shape=(34, 42, 40), spacing_mm=(5.0, 5.0, 5.0), seed=n)
+            high = simulate_head(labels, sequence=BRAINWEB_T1, subject_id=f"high-{n}")
+            low = simulate_head(labels, sequence=BRAINWEB_PD, subject_id=f"low-{n}", noise_percent=5.0)
+            moved = np.eye(4)
+            moved[:3, 3] = (6, -9, 5)
+            if n == noise_alone:
+                noise = np.abs(np.random.default_rng(0).standard_normal(low.voxels.shape))
+                low = low.with_voxels(noise.astype(np.float32))
+            write_nifti(low.with_voxels(low.voxels, moved @ low.affine), tmp_path / f"low-{n}.nii")
+            write_nifti(high, tmp_path / f"high-{n}.nii")
+            rows.append(f"{n:02d},low-{n}.nii,high-{n}.nii")
+        table = tmp_path / "pairs.csv"
+        table.write_text("\n".join(rows) + "\n")
+        return table
+
+    return make

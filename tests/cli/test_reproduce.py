@@ -192,3 +192,19 @@ def test_pairs_of_ones_own_are_taken_as_they_are(dnsp, make_cohort, tmp_path):
     assert len(rows) == 2 * 2 * 2  # draws, test subjects, slices
     assert json.loads((tmp_path / "run" / "run.json").read_text())["datasets"].keys() == {"paired"}
     assert not (tmp_path / "run" / "data").exists()
+
+
+def test_pairs_that_lie_elsewhere_are_registered_first_and_only_once(dnsp, make_moved_pairs, tmp_path):
+    part = ("--experiments", "table4", "--methods", "input")
+    mine = ("reproduce", "-o", tmp_path / "run", "--pairs", make_moved_pairs(4), *part)
+    outcome = dnsp(*mine)
+    assert outcome.code == 0, outcome.err
+    registered = tmp_path / "run" / "data" / "registered"
+    assert len(list(registered.glob("*_registration.png"))) == 4
+    rows = read(tmp_path / "run" / "images.csv")
+    assert len(rows) == 2 * 2 * 2  # draws, test subjects, slices
+    before = {file: file.stat().st_mtime_ns for file in registered.glob("*_low.nii.gz")}
+    again = dnsp(*mine)
+    assert again.code == 0, again.err
+    assert again.out.startswith("0 cells run, 2 were there")
+    assert {file: file.stat().st_mtime_ns for file in registered.glob("*_low.nii.gz")} == before

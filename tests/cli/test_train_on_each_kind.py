@@ -11,9 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dnsp.io import write_nifti
 from dnsp.networks import load_model
-from dnsp.simulation import BRAINWEB_PD, BRAINWEB_T1, make_label_map, simulate_head
 
 SMALL = """
 network = "srcnn"
@@ -149,31 +147,19 @@ def test_slices_of_different_sizes_train_together(dnsp, make_cohort, recipe, tmp
     assert dnsp("train", source, "-o", tmp_path / "run", "--recipe", recipe).code == 0
 
 
-def test_pairs_are_registered_first_and_a_failed_pair_is_never_trained_on(dnsp, recipe, tmp_path):
-    rows = ["subject_id,low,high"]
-    for n in range(1, 4):
-        labels = make_label_map(shape=(34, 42, 40), spacing_mm=(5.0, 5.0, 5.0), seed=n)
-        high = simulate_head(labels, sequence=BRAINWEB_T1, subject_id=f"high-{n}")
-        low = simulate_head(labels, sequence=BRAINWEB_PD, subject_id=f"low-{n}", noise_percent=5.0)
-        moved = np.eye(4)
-        moved[:3, 3] = (6, -9, 5)
-        if n == 3:
-            low = low.with_voxels(np.abs(np.random.default_rng(0).standard_normal(low.voxels.shape)).astype(np.float32))
-        write_nifti(low.with_voxels(low.voxels, moved @ low.affine), tmp_path / f"low-{n}.nii")
-        write_nifti(high, tmp_path / f"high-{n}.nii")
-        rows.append(f"{n:02d},low-{n}.nii,high-{n}.nii")
-    (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
+def test_pairs_are_registered_first_and_a_failed_pair_is_never_trained_on(dnsp, recipe, make_moved_pairs, tmp_path):
+    pairs = make_moved_pairs(3, noise_alone=3)
+    rows = pairs.read_text().splitlines()
     run = tmp_path / "run"
-    outcome = dnsp("train", tmp_path / "pairs.csv", "-o", run, "--recipe", recipe, "--validation", 0)
+    outcome = dnsp("train", pairs, "-o", run, "--recipe", recipe, "--validation", 0)
     assert outcome.code == 0, outcome.err
     assert "6 training slices" in outcome.err
     assert json.loads((run / "split.json").read_text())["training"] == ["01", "02"]
     assert (run / "registered" / "01_registration.png").stat().st_size > 1000
     assert "03" in (run / "registered" / "failed.csv").read_text()
-    (tmp_path / "bad.csv").write_text("\n".join([rows[0], rows[3]]) + "\n")
-    assert "no pair could be registered" in complaint(
-        dnsp, tmp_path / "bad.csv", "-o", tmp_path / "no", "--recipe", recipe
-    )
+    bad = pairs.with_name("bad.csv")
+    bad.write_text("\n".join([rows[0], rows[3]]) + "\n")
+    assert "no pair could be registered" in complaint(dnsp, bad, "-o", tmp_path / "no", "--recipe", recipe)
 
 
 def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half_file(make_cohort, recipe, tmp_path):
