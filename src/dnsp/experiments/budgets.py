@@ -69,7 +69,7 @@ class Budget:
     folds : int
         Of the cross-validation.
     chosen : tuple of Variant
-        Those of them that did best there, which Table I measures on the test subjects.
+        Those of them that did best there, which Table I and Figure 15 measure on the test subjects.
     precision : {"32-true", "bf16-mixed"}
         Of the training. Everything is measured in single precision.
     seeds : tuple of int

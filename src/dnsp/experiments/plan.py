@@ -129,8 +129,8 @@ def make_plan(
 
 
 def methods_of(experiment: Experiment, budget: Budget) -> tuple[str, ...]:
-    """Name the methods of an experiment: the paper's, and the variants that a budget adds to Table I or tries."""
-    added = {"table1": budget.chosen, "crossvalidation": budget.tried}.get(experiment, ())
+    """Name the methods of an experiment: the paper's, and the variants that a budget tries or has chosen."""
+    added = {"table1": budget.chosen, "figure15": budget.chosen, "crossvalidation": budget.tried}.get(experiment, ())
     return (*_METHODS_OF[experiment], *(f"edsr-{variant.name}" for variant in added))
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from dnsp.reports.reproduction.comparisons import Cell, Cells, Contrast, Verdict, contrast
 from dnsp.reports.reproduction.numbers import Numbers, show_interval
-from dnsp.reports.reproduction.published import name_method, sort_methods
+from dnsp.reports.reproduction.published import is_changed, name_method, sort_methods
 
 __all__ = ["Gain", "Growth", "describe_gain", "find_gains", "find_growths", "show_contrast", "where_of"]
 
@@ -55,10 +55,14 @@ def find_gains(cells: Cells, experiments: Sequence[str] = _TABLES) -> list[Gain]
     return list(gains.values())
 
 
-def find_growths(cells: Cells) -> list[Growth]:
-    """Compare AP's gain at the smallest fraction of the training slices with its gain at the largest (Figure 15)."""
+def find_growths(cells: Cells, *, changed: bool = False) -> list[Growth]:
+    """Compare AP's gain at the smallest fraction of the training slices with its gain at the largest (Figure 15).
+
+    With `changed` it is the gain of each variant with other weights or forms than the paper's.
+    """
     growths = []
-    pairs = [c for c in cells if c.experiment == "figure15" and c.method.endswith("-AP") and _without(c) in cells]
+    wanted = [cell for cell in cells if (is_changed(cell.method) if changed else cell.method.endswith("-AP"))]
+    pairs = [cell for cell in wanted if cell.experiment == "figure15" and _without(cell) in cells]
     for dataset, scale, method in dict.fromkeys((c.dataset, c.scale, c.method) for c in pairs):
         of_method = sorted(c for c in pairs if (c.dataset, c.scale, c.method) == (dataset, scale, method))
         few, many = of_method[0], of_method[-1]
@@ -121,4 +125,4 @@ def describe_gain(numbers: Numbers, gain: Gain) -> str:
 
 
 def _without(cell: Cell) -> Cell:
-    return cell._replace(method=cell.method.removesuffix("-AP") + "-NP")
+    return cell._replace(method=cell.method.rpartition("-")[0] + "-NP")

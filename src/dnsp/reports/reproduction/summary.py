@@ -47,7 +47,9 @@ def render_summary(results: Results, cells: Cells, numbers: Numbers) -> str:
         lines.append(_list(_describe_growth(results, numbers, growth) for growth in growths))
     if changed:
         lines.append("<h3>Other weights and forms, chosen on training subjects and measured on the test subjects</h3>")
-        lines.append(_list(f"{_setting(results, gain.cell)}: {describe_gain(numbers, gain)}" for gain in changed))
+        described = [f"{_setting(results, gain.cell)}: {describe_gain(numbers, gain)}" for gain in changed]
+        described += [_describe_growth(results, numbers, growth) for growth in find_growths(cells, changed=True)]
+        lines.append(_list(described))
     return "\n".join(lines)
 
 

@@ -85,7 +85,7 @@ def settings():
     yield from product(["table3"], ["low-field"], ("lfmri-NP", "edsr-NP", "edsr-AP"), [1], [0.25], [0])
     yield from product(["table4"], ["paired"], ("edsr-NP", "edsr-AP"), [1], [1.0], [0, 1])
     yield from product(["table5"], ["paired"], ("edsr-TVLR", "edsr-AP"), [1], [1.0], [0, 1])
-    yield from product(["figure15"], ["adni"], DEEP, [2], [0.25, 1.0], [0, 1])
+    yield from product(["figure15"], ["adni"], (*DEEP, "edsr-AP_matched"), [2], [0.25, 1.0], [0, 1])
     yield from product(["figure15"], ["brainweb"], DEEP, [2], [0.25, 1.0], [0])
     yield from product(["crossvalidation"], ["adni"], TRIED, [2], [1.0], range(FOLDS))
 
@@ -96,7 +96,7 @@ def write_images(path, *, subjects, slices, rng):
         table = csv.writer(file)
         table.writerow([*SETTING, "subject_id", "slice", *MEASURED])
         for experiment, dataset, method, scale, fraction, seed in settings():
-            shortage = (1 - fraction) * (0.6 if method.endswith("AP") else 1.2)
+            shortage = (1 - fraction) * (0.6 if "-AP" in method else 1.2)
             training = LEVEL[method] - 2.5 * max(scale - 2, 0) - shortage + rng.normal(0, 0.05)
             measured = subjects[seed::FOLDS] if experiment == "crossvalidation" else subjects
             for subject, number in product(measured, range(slices)):

@@ -113,6 +113,7 @@ def test_what_was_tried_stands_beside_its_test(page, numbers):
     gains = [name for name in numbers if name.startswith("gain.crossvalidation.adni.x2.1.")]
     assert {name.split(".")[5] for name in gains} == {"edsr-LR_alpha0", "edsr-AP_matched"}
     text = "".join(page.text)
+    assert "DNSP-EDSR-AP, matched: with 25\N{NO-BREAK SPACE}% of the training slices the gain is" in text
     table = text[text.index("highest gain first") :]
     first, second = table.index("DNSP-EDSR-AP, matched"), table.index("DNSP-EDSR-LR, alpha \N{MULTIPLICATION SIGN} 0.1")
     assert first < second
