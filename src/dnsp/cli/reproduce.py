@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
@@ -84,18 +85,19 @@ def reproduce(
     if keys - data.keys():
         console.print(f"left out for want of data: {', '.join(sorted(keys - data.keys()))}", highlight=False)
     plan = make_plan(chosen, data, experiments=wanted, methods=_read_names(methods))
-    options = {
-        "budget": budget,
-        "cohort": _name(cohort),
-        "heads": _name(heads),
-        "pairs": _name(pairs),
-        "registered": registered,
-        "experiments": experiments,
-        "methods": methods,
-        "seeds": seeds,
-        "jobs": jobs,
-    }
-    record.begin(data, experiments=wanted, plan=plan, options=options)
+    command = _spell(
+        {
+            "budget": budget,
+            "cohort": _name(cohort),
+            "heads": _name(heads),
+            "pairs": _name(pairs),
+            "registered": registered,
+            "experiments": experiments,
+            "methods": methods,
+            "seeds": seeds,
+        }
+    )
+    record.begin(data, plan=plan, command=command)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
         task = progress.add_task("cells", total=len(plan))
@@ -108,8 +110,8 @@ def reproduce(
                 task, completed=done, total=total, description=name or "cells"
             ),
         )
-    assemble(plan, output)
-    record.end(plan, outcome)
+    assemble(output)
+    record.end(outcome)
     there = len(plan) - outcome.ran - len(outcome.failed)
     report = output / "report.html"
     if outcome.ran or not report.exists():
@@ -149,6 +151,13 @@ def _read_seeds(option: str) -> tuple[int, ...]:
     if not names or not all(name.isdecimal() for name in names):
         raise SettingError(f"--seeds must look like 0,1,2, not {option!r}")
     return tuple(map(int, names))
+
+
+def _spell(options: Mapping[str, str | bool | None]) -> str:
+    """Spell the command out; how many cells were run at a time changes no number."""
+    words = ["dnsp reproduce -o RESULTS"]
+    words += [f"--{name}" if value is True else f"--{name} {value}" for name, value in options.items() if value]
+    return " ".join(words)
 
 
 def _name(path: Path | None) -> str | None:

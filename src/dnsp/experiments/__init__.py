@@ -14,9 +14,10 @@ from dnsp.experiments.plan import (
     methods_of,
 )
 from dnsp.experiments.quality import Quality, measure_quality
-from dnsp.experiments.results import RunRecord, assemble
+from dnsp.experiments.record import RunRecord
 from dnsp.experiments.run import Outcome, run_cells
 from dnsp.experiments.run_cell import ImageRow, folder_of, is_finished, run_cell
+from dnsp.experiments.tables import assemble
 from dnsp.experiments.variants import Variant, change_objective
 
 __all__ = [

@@ -70,7 +70,7 @@ def run_cells(
     """
     if jobs < 1:
         raise SettingError(f"jobs must be at least 1, not {jobs}")
-    missing = [planned.cell for planned in plan if not is_finished(planned.cell, results)]
+    missing = [planned.cell for planned in plan if not is_finished(planned.cell.id, results)]
     done = len(plan) - len(missing)
     tell = on_cell or (lambda _done, _total, _name: None)
     tell(done, len(plan), "")

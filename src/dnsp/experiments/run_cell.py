@@ -53,14 +53,14 @@ class ImageRow(NamedTuple):
     sharpness_ratio: float
 
 
-def folder_of(cell: Cell, results: Path) -> Path:
+def folder_of(cell_id: str, results: Path) -> Path:
     """Name the folder of a cell."""
-    return results / "cells" / cell.id
+    return results / "cells" / cell_id
 
 
-def is_finished(cell: Cell, results: Path) -> bool:
+def is_finished(cell_id: str, results: Path) -> bool:
     """Whether the cell has been measured: the table of its images is written last, whole or not at all."""
-    return (folder_of(cell, results) / "images.csv").exists()
+    return (folder_of(cell_id, results) / "images.csv").exists()
 
 
 def run_cell(cell: Cell, data: DataSet, *, results: Path, workers: int = 1) -> None:
@@ -85,9 +85,9 @@ def run_cell(cell: Cell, data: DataSet, *, results: Path, workers: int = 1) -> N
     DataError, VolumeError, TrainingError
         If a scan cannot be used, a file cannot be written, or training cannot go on.
     """
-    if is_finished(cell, results):
+    if is_finished(cell.id, results):
         return
-    folder = folder_of(cell, results)
+    folder = folder_of(cell.id, results)
     _make_folder(folder)
     with replace_file(folder / "cell.json", overwrite=True, error=DataError) as unfinished:
         unfinished.write_text(json.dumps({"id": cell.id, **cell.to_dict()}, indent=2) + "\n", encoding="utf-8")

@@ -48,7 +48,7 @@ _FACTS = (
     "started",
     "finished",
     "seconds",
-    "options",
+    "commands",
 )
 
 
@@ -189,6 +189,8 @@ def _flatten(fact: Any, name: str = "") -> list[tuple[str, str]]:
     if isinstance(fact, Mapping):
         start = f"{name}." if name else ""
         return [pair for key, value in fact.items() for pair in _flatten(value, f"{start}{key}")]
+    if isinstance(fact, list) and any(" " in str(value) for value in fact):
+        return [(name, str(value)) for value in fact]  # a line each
     if isinstance(fact, list):
         return [(name, ", ".join(str(value) for value in fact) or "none")]
     if fact is None or isinstance(fact, bool):

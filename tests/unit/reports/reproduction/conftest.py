@@ -6,6 +6,7 @@ import shutil
 from collections import defaultdict
 from html.parser import HTMLParser
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from scipy.ndimage import gaussian_filter, zoom
 from dnsp.reports import write_report
 from dnsp.simulation import BRAINWEB_T1, make_label_map, simulate_head
 
+COMMITTED = Path(__file__).parents[4] / "docs" / "results" / "cpu"
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 
 
@@ -187,12 +189,28 @@ def numbers(report):
     return json.loads((report.parent / "numbers.json").read_text(encoding="utf-8"))["numbers"]
 
 
+@pytest.fixture(scope="session", params=["made-up", "committed"])
+def any_report(request):
+    """The made-up report, and the one that stands in the documentation."""
+    return request.getfixturevalue("report") if request.param == "made-up" else COMMITTED / "report.html"
+
+
 @pytest.fixture(scope="session")
-def tables(report):
+def any_page(any_report):
+    return parse_page(any_report)
+
+
+@pytest.fixture(scope="session")
+def any_numbers(any_report):
+    return json.loads((any_report.parent / "numbers.json").read_text(encoding="utf-8"))["numbers"]
+
+
+@pytest.fixture(scope="session")
+def any_tables(any_report):
     """Read the two tables anew, without the code under test."""
     found = {}
     for name in ("images.csv", "epochs.csv"):
-        with (report.parent / name).open(newline="") as file:
+        with (any_report.parent / name).open(newline="") as file:
             found[name] = list(csv.DictReader(file))
     return found
 

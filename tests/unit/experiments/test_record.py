@@ -17,8 +17,9 @@ SMOKE = BUDGETS["smoke"]
 
 def pretend_run(cell, data, *, results, workers=1):
     """Leave what a cell leaves, without training anything."""
-    folder = folder_of(cell, results)
+    folder = folder_of(cell.id, results)
     folder.mkdir(parents=True)
+    (folder / "cell.json").write_text(json.dumps({"id": cell.id, **cell.to_dict()}))
     if "-" in cell.method:
         (folder / "log.csv").write_text(
             "epoch,data,loss,psnr_db\n1,0.5,0.5,30.25\n" if cell.split.validation else "epoch,data,loss\n1,0.5,0.5\n"
@@ -44,7 +45,7 @@ def plan_of(data, *names):
 
 def begun(folder, data, plan, *, budget=SMOKE):
     record = RunRecord(folder, budget=budget)
-    record.begin(data, experiments=["table1"], plan=plan, options={})
+    record.begin(data, plan=plan, command="dnsp reproduce -o RESULTS")
     return record
 
 
@@ -56,8 +57,9 @@ def read(path):
 def test_every_experiment_has_the_rows_of_its_cells(make_data, pretend, tmp_path):
     data = make_data(4)
     plan = plan_of(data, "table1", "table2", "table4", "figure9", "figure15")
+    begun(tmp_path, data, plan)
     assert run_cells(plan, data, results=tmp_path) == Outcome(len(plan), ())
-    assemble(plan, tmp_path)
+    assemble(tmp_path)
     rows = read(tmp_path / "images.csv")
     place = {"dataset": "adni", "method": "edsr-AP", "scale": "2", "fraction": "1.0", "seed": "0"}
     shared = [row for row in rows if row.items() >= place.items()]
@@ -73,10 +75,11 @@ def test_every_experiment_has_the_rows_of_its_cells(make_data, pretend, tmp_path
 def test_examples_are_of_the_whole_training_set_and_the_first_seed(make_data, pretend, tmp_path):
     data = make_data(4)
     plan = plan_of(data, "table1", "figure15", "crossvalidation")
+    begun(tmp_path, data, plan)
     run_cells(plan, data, results=tmp_path)
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "stale.npz").touch()
-    assemble(plan, tmp_path)
+    assemble(tmp_path)
     shown = {file.name for file in (tmp_path / "examples").iterdir()}
     # Data sets; variants, and of Figure 15 what Table I does not have; of the cross-validation none.
     assert len(shown) == 2 * (5 + len(SMOKE.chosen) + 4)
@@ -92,6 +95,7 @@ def test_a_finished_cell_is_left_alone_and_a_failed_training_does_not_stop_the_o
 ):
     data = make_data(4)
     plan = plan_of(data, "table4", "table5")
+    begun(tmp_path, data, plan)
     pretend_run(plan[0].cell, data, results=tmp_path)
 
     def fail_tvlr(cell, *arguments, **options):
@@ -107,9 +111,9 @@ def test_a_finished_cell_is_left_alone_and_a_failed_training_does_not_stop_the_o
     assert line.startswith("paired-x1-edsr-TVLR-100-seed1-")
     assert line.endswith(": the data term of the objective is nan")
     assert (seen[0], seen[-1]) == ((1, len(plan)), (len(plan), len(plan)))
-    assemble(plan, tmp_path)
+    assemble(tmp_path)
     assert sum(row["method"] == "edsr-TVLR" for row in read(tmp_path / "images.csv")) == 1
-    assert sum(not is_finished(planned.cell, tmp_path) for planned in plan) == 1
+    assert sum(not is_finished(planned.cell.id, tmp_path) for planned in plan) == 1
 
 
 def test_a_package_that_is_missing_is_told_in_a_way_that_travels(make_data, monkeypatch, tmp_path):
@@ -131,15 +135,58 @@ def test_the_record_says_what_was_run(make_data, pretend, tmp_path):
     assert (facts["finished"], facts["seconds"]) == (None, None)
     assert facts["datasets"]["adni"]["stands_for"] == "ADNI"
     assert facts["budget"]["objective"]["beta"] == 5e-3
-    record.end(plan, run_cells(plan, data, results=tmp_path))
+    record.end(run_cells(plan, data, results=tmp_path))
     facts = json.loads((tmp_path / "run.json").read_text())
     assert facts["seconds"] == 1.5 * len(plan)
     assert facts["failed"] == []
     assert (facts["seeds"], facts["cells"]) == ([0, 1], len(plan))
     again = begun(tmp_path, data, plan)
-    again.end(plan, run_cells(plan, data, results=tmp_path))
+    again.end(run_cells(plan, data, results=tmp_path))
     unchanged = json.loads((tmp_path / "run.json").read_text())
     assert unchanged == facts
+
+
+def test_a_folder_grows_and_keeps_what_other_calls_left(make_data, pretend, tmp_path):
+    data = make_data(4)
+    tables, regimes = plan_of(data, "table1"), plan_of({"adni": data["adni"]}, "figure15")
+    for plan in (tables, regimes):
+        record = RunRecord(tmp_path, budget=SMOKE)
+        record.begin(data, plan=plan, command=f"dnsp reproduce of {len(plan)}")
+        outcome = run_cells(plan, data, results=tmp_path)
+        assemble(tmp_path)
+        record.end(outcome)
+    facts = json.loads((tmp_path / "run.json").read_text())
+    ids = {planned.cell.id for planned in (*tables, *regimes)}
+    assert facts["plan"].keys() == ids
+    assert (facts["cells"], facts["seconds"]) == (len(ids), 1.5 * len(ids))
+    assert facts["experiments"] == ["table1", "figure15"]
+    assert facts["commands"] == [f"dnsp reproduce of {len(plan)}" for plan in (tables, regimes)]
+    rows = read(tmp_path / "images.csv")
+    place = {"dataset": "adni", "method": "edsr-AP", "scale": "2", "fraction": "1.0", "seed": "0"}
+    assert [row["experiment"] for row in rows if row.items() >= place.items()] == ["table1", "figure15"]
+    assert len(rows) == len(tables) + len(regimes)
+    assert facts["finished"]
+
+
+def test_what_was_asked_for_and_is_missing_leaves_the_run_unfinished(make_data, pretend, tmp_path):
+    data = make_data(4)
+    begun(tmp_path, data, plan_of(data, "figure15"))  # and killed
+    plan = plan_of(data, "table4")
+    record = begun(tmp_path, data, plan)
+    record.end(run_cells(plan, data, results=tmp_path))
+    assert json.loads((tmp_path / "run.json").read_text())["finished"] is None
+
+
+@pytest.mark.parametrize("damaged", ["run.json", "cell.json"])
+def test_a_damaged_record_is_one_line(make_data, pretend, tmp_path, damaged):
+    data = make_data(4)
+    plan = plan_of(data, "table4")
+    begun(tmp_path, data, plan)
+    run_cells(plan, data, results=tmp_path)
+    folder = tmp_path if damaged == "run.json" else folder_of(plan[0].cell.id, tmp_path)
+    (folder / damaged).write_text("{}")
+    with pytest.raises(DataError, match="the record of the run or of a cell is damaged"):
+        assemble(tmp_path)
 
 
 def test_a_folder_of_something_else_is_refused(make_data, tmp_path):
