@@ -3,7 +3,7 @@
 from dnsp.experiments.budgets import BUDGETS, Budget, BudgetName
 from dnsp.experiments.cell import Cell, DatabaseConfig
 from dnsp.experiments.data import DataKey, DataSet, find_data
-from dnsp.experiments.partners import Partner, make_partner
+from dnsp.experiments.partners import Partner, make_partner, register_partner
 from dnsp.experiments.plan import (
     EXPERIMENTS,
     Experiment,
@@ -48,6 +48,7 @@ __all__ = [
     "make_plan",
     "measure_quality",
     "methods_of",
+    "register_partner",
     "run_cell",
     "run_cells",
 ]

@@ -21,7 +21,7 @@ from dnsp.datasets import (
 )
 from dnsp.errors import DataError, SettingError
 from dnsp.experiments.budgets import Budget
-from dnsp.experiments.partners import make_partner
+from dnsp.experiments.partners import make_partner, register_partner
 from dnsp.io import scan_stem
 
 __all__ = ["DataKey", "DataSet", "find_data"]
@@ -83,7 +83,8 @@ def find_data(
     cohort, heads : Path, optional
         What `dnsp.datasets.find_scans` reads: scans that stand for ADNI's, and simulated heads that stand for BrainWeb's.
     pairs : sequence of PairedScan
-        Pairs that lie on one grid. Where there are none, they are simulated from the cohort (see `make_partner`).
+        Pairs that lie on one grid. Where there are none, they are simulated from the cohort (see `make_partner`) and
+        registered.
     folder : Path
         Where scans are made. What is there is not made again.
     on_scan : callable, optional
@@ -97,7 +98,7 @@ def find_data(
     Raises
     ------
     DataError
-        If there are too few subjects for a split.
+        If there are too few subjects for a split, or a simulated partner cannot be registered.
     SettingError
         If nothing is given, and the budget makes no heads.
     """
@@ -126,7 +127,7 @@ def find_data(
     if "paired" in keys and not pairs:
         used = _require(cohort, scans, budget.pair_training + budget.pair_test, budget)
         made = [_make_pair(scan, folder / "paired", tell) for scan in used]
-        partners = "each with a simulated partner of lower resolution, other contrast and more noise"
+        partners = "each with a simulated partner of lower resolution, other contrast and more noise, registered to it"
         found["paired"] = _data_set("paired", f"{_describe(cohort, used)}, {partners}", made)
     return found
 
@@ -162,11 +163,14 @@ def _find_or_make(
 
 def _make_pair(scan: Scan, folder: Path, tell: Callable[[str], None]) -> PairedScan:
     folder.mkdir(parents=True, exist_ok=True)
-    partner = folder / f"{scan.subject_id}_low.nii.gz"
+    partner, low = (folder / f"{scan.subject_id}_{part}.nii.gz" for part in ("partner", "low"))
     if not partner.exists():
         tell(f"making the partner of {scan.subject_id}")
         make_partner(scan, partner)
-    return PairedScan(scan.subject_id, partner, scan.path)
+    if not low.exists():
+        tell(f"registering the partner of {scan.subject_id}")
+        register_partner(partner, scan, low)
+    return PairedScan(scan.subject_id, low, scan.path)
 
 
 def _require(source: Path | None, scans: Sequence[Scan], needed: int, budget: Budget) -> list[Scan]:

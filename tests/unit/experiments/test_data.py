@@ -1,15 +1,19 @@
 """Which scans a run takes, what it calls them, and the partners it makes."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from dnsp import experiments
 from dnsp.datasets import PairedScan, Scan
 from dnsp.errors import DataError, SettingError
-from dnsp.experiments import BUDGETS, find_data, make_partner
+from dnsp.experiments import BUDGETS, Partner, find_data, make_partner, register_partner
+from dnsp.io import write_nifti
+from dnsp.simulation import BRAINWEB_T1, make_label_map, simulate_head
 
 SMALL = replace(BUDGETS["smoke"], head_size=None)
 ALL = ("adni", "low-field", "brainweb", "paired")
@@ -36,7 +40,13 @@ def find(folder, budget=SMALL, *, keys=ALL, cohort=None, heads=None, pairs=()):
     return find_data(budget, keys=keys, cohort=cohort, heads=heads, pairs=pairs, folder=folder)
 
 
-def test_a_cohort_stands_for_adni_for_its_lower_field_and_for_pairs(cohort, tmp_path):
+@pytest.fixture
+def registered(monkeypatch):
+    """Spare heads that are too small for it the registration."""
+    monkeypatch.setattr(experiments.data, "register_partner", lambda partner, _, output: shutil.copy(partner, output))
+
+
+def test_a_cohort_stands_for_adni_for_its_lower_field_and_for_pairs(cohort, registered, tmp_path):
     data = find(tmp_path / "made", cohort=cohort())
     assert {key: (one.stands_for, len(one.scans)) for key, one in data.items()} == {
         "adni": ("ADNI", 4),
@@ -49,7 +59,7 @@ def test_a_cohort_stands_for_adni_for_its_lower_field_and_for_pairs(cohort, tmp_
     assert all(isinstance(scan, PairedScan) and scan.low.exists() for scan in data["paired"].scans)
 
 
-def test_the_papers_own_data_stand_for_nothing_else(make_cohort, tmp_path):
+def test_the_papers_own_data_stand_for_nothing_else(make_cohort, registered, tmp_path):
     adni, _ = make_cohort("adni")
     brainweb, _ = make_cohort("brainweb")
     data = find(tmp_path / "made", cohort=adni, heads=brainweb)
@@ -95,15 +105,52 @@ def test_too_little_data_has_its_line(cohort, tmp_path):
         find(tmp_path / "made")
 
 
-def test_a_partner_is_worse_than_its_scan_and_lies_on_its_grid(cohort, tmp_path):
-    scan = Scan("01", cohort(1) / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+@pytest.fixture
+def head(tmp_path):
+    """A head large enough to be registered."""
+    labels = make_label_map(shape=(34, 42, 40), spacing_mm=(5.0, 5.0, 5.0), seed=1)
+    scan = Scan("01", tmp_path / "high.nii.gz")
+    write_nifti(simulate_head(labels, sequence=BRAINWEB_T1, subject_id="01"), scan.path)
+    return scan
+
+
+def likeness(path, other):
+    low, high = (nib.load(file).get_fdata()[4:-4, 4:-4, 4:-4] for file in (path, other))
+    return np.corrcoef(low.ravel(), high.ravel())[0, 1]
+
+
+def test_a_partner_is_worse_than_its_scan_and_lies_elsewhere(head, tmp_path):
     for name in ("one", "other"):
-        make_partner(scan, tmp_path / f"{name}.nii.gz")
-    partner, high = nib.load(tmp_path / "one.nii.gz"), nib.load(scan.path)
-    assert partner.shape == high.shape == (13, 15, 6)
+        make_partner(head, tmp_path / f"{name}.nii.gz")
+    partner, high = nib.load(tmp_path / "one.nii.gz"), nib.load(head.path)
+    assert partner.shape == high.shape == (34, 42, 40)
     np.testing.assert_allclose(partner.affine, high.affine, atol=1e-6)
-    low, true = partner.get_fdata(), high.get_fdata()
-    assert np.abs(np.diff(low, axis=0)).mean() / low.std() < 0.9 * np.abs(np.diff(true, axis=0)).mean() / true.std()
-    assert 0.2 < np.corrcoef(low.ravel(), true.ravel())[0, 1] < 0.99
-    np.testing.assert_array_equal(low, nib.load(tmp_path / "other.nii.gz").get_fdata())
+    np.testing.assert_array_equal(partner.get_fdata(), nib.load(tmp_path / "other.nii.gz").get_fdata())
     assert "no second scan" in json.loads((tmp_path / "one.json").read_text())["Description"]
+    make_partner(head, tmp_path / "still.nii.gz", settings=Partner(rotation_deg=0.0, shift_mm=0.0))
+    low, true = (nib.load(path).get_fdata() for path in (tmp_path / "still.nii.gz", head.path))
+    assert np.abs(np.diff(low, axis=0)).mean() / low.std() < 0.9 * np.abs(np.diff(true, axis=0)).mean() / true.std()
+    assert 0.6 < likeness(tmp_path / "still.nii.gz", head.path) < 0.95
+    assert likeness(tmp_path / "one.nii.gz", head.path) < likeness(tmp_path / "still.nii.gz", head.path) - 0.1
+
+
+def test_a_partner_is_brought_back_onto_its_scan(head, tmp_path):
+    make_partner(head, tmp_path / "partner.nii.gz")
+    register_partner(tmp_path / "partner.nii.gz", head, tmp_path / "low.nii.gz")
+    facts = json.loads((tmp_path / "low.json").read_text())
+    assert facts["LargestErrorMm"] < 2.0  # of voxels of 5 mm
+    assert facts["RotationDeg"] == pytest.approx(6, abs=0.5)
+    np.testing.assert_allclose(nib.load(tmp_path / "low.nii.gz").affine, nib.load(head.path).affine, atol=1e-6)
+    make_partner(head, tmp_path / "still.nii.gz", settings=Partner(rotation_deg=0.0, shift_mm=0.0))
+    assert likeness(tmp_path / "low.nii.gz", tmp_path / "still.nii.gz") > 0.95
+    assert likeness(tmp_path / "partner.nii.gz", tmp_path / "still.nii.gz") < 0.85
+
+
+def test_a_partner_that_cannot_be_registered_is_one_line(cohort, tmp_path):
+    scan = Scan("01", cohort(1) / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    make_partner(scan, tmp_path / "partner.nii.gz")
+    with pytest.raises(
+        DataError, match=r"partner.nii.gz: cannot be registered to its scan .*; give pairs with --pairs"
+    ):
+        register_partner(tmp_path / "partner.nii.gz", scan, tmp_path / "low.nii.gz")
+    assert not (tmp_path / "low.nii.gz").exists()
