@@ -41,7 +41,7 @@ def test_every_experiment_leaves_its_images(smoke):
     rows = read(smoke / "images.csv")
     columns = "experiment,dataset,method,scale,fraction,seed,subject_id,slice,psnr_db,ssim,rank_excess,sharpness_ratio"
     assert ",".join(rows[0]) == columns
-    tables = {"table1", "table2", "table3", "table4", "table5", "figure15", "crossvalidation"}
+    tables = {"table1", "table2", "table3", "table4", "table5", "figure15", "crossvalidation", "confirmation"}
     assert {row["experiment"] for row in rows} == tables
     assert {row["dataset"] for row in rows} == {"adni", "brainweb", "low-field", "paired"}
     variants = {row["method"] for row in rows if row["experiment"] == "table1"}

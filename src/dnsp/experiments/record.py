@@ -26,7 +26,12 @@ from dnsp.experiments.run_cell import folder_of, is_finished
 __all__ = ["RunRecord"]
 
 _FORMAT = 2  # to be raised whenever the folder's files change their meaning
-_MORE_CELLS = {"seeds", "tried", "chosen"}  # other ones are other cells; those that are there stay what they are
+_MORE_CELLS = {
+    "seeds",
+    "tried",
+    "chosen",
+    "confirming_seeds",
+}  # other ones: other cells, the same ones stay
 _MADE_BEFORE = {"data"}  # scans are made before the run is written down
 
 

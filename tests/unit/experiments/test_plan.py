@@ -35,11 +35,15 @@ def test_the_papers_plan_has_as_many_cells_as_counted_by_hand(make_data, whole_p
         "figure9": 2 * 6 * 5,
         "figure15": 2 * (6 + len(PAPER.chosen)) * 4 * 3,  # data sets, methods that learn, fractions, seeds
         "crossvalidation": (1 + len(PAPER.tried)) * 3,  # no prior and variants, folds
+        "confirmation": (1 + len(PAPER.chosen)) * 10,  # no prior and what was chosen, seeds
     }
     # Shared: EDSR NP and AP at x2 (4), the draws of AP (5), all variants and SRCNN of one seed (50 + 2), all of x2 with one
-    # seed (12), and with two more seeds EDSR NP and AP (8) and SRCNN (4); three seeds of what was chosen (6).
-    assert len(whole_plan) == sum(sizes.values()) - 4 - 5 - 52 - 12 - 8 - 4 - 6 * len(PAPER.chosen)
-    assert len(whole_plan) == 252 + (10 + 24 - 6) * len(PAPER.chosen) + sizes["crossvalidation"]
+    # seed (12), and with two more seeds EDSR NP and AP (8) and SRCNN (4); three seeds of what was chosen (6), and five of
+    # the confirmation (5 and 5).
+    assert len(whole_plan) == sum(sizes.values()) - 4 - 5 - 52 - 12 - 8 - 4 - 6 * len(PAPER.chosen) - 5 - 5 * len(
+        PAPER.chosen
+    )
+    assert len(whole_plan) == 257 + (10 + 24 - 6 + 5) * len(PAPER.chosen) + sizes["crossvalidation"]
 
 
 def test_a_cell_that_experiments_share_is_there_once(whole_plan):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from dnsp.reports.reproduction.comparisons import Cell, Cells, Contrast, Verdict, contrast
@@ -38,21 +38,33 @@ class Growth(NamedTuple):
 
 
 def find_gains(cells: Cells, experiments: Sequence[str] = _TABLES) -> list[Gain]:
-    """Compare each preset with NP, once for each network and setting: a cell in two tables counts in the first."""
-    order = list(dict.fromkeys(cell.dataset for cell in cells))
-    methods = sort_methods(cell.method for cell in cells)
+    """Compare each variant with NP, once for each network and setting.
+
+    A cell in two tables counts in the first. Where a confirmation was run, which has more trainings, it stands for both.
+    """
     gains: dict[tuple[str, int, float, str], Gain] = {}
     for experiment in experiments:
-        for cell in sorted(cells, key=lambda cell: (order.index(cell.dataset), cell.scale, methods.index(cell.method))):
-            network, _, variant = cell.method.rpartition("-")
-            reference = cell._replace(method=f"{network}-NP")
-            key = (cell.dataset, cell.scale, cell.fraction, cell.method)
-            if cell.experiment != experiment or variant in ("", "NP") or reference not in cells or key in gains:
-                continue
+        for gain in _gains_of(cells, experiment):
+            gains.setdefault((gain.cell.dataset, *gain.cell[2:]), gain)
+    confirmed = {(gain.cell.dataset, *gain.cell[2:]): gain for gain in _gains_of(cells, "confirmation")}
+    if "table1" in experiments:
+        gains |= confirmed
+    return list(gains.values())
+
+
+def _gains_of(cells: Cells, experiment: str) -> Iterator[Gain]:
+    order = list(dict.fromkeys(cell.dataset for cell in cells))
+    methods = sort_methods(cell.method for cell in cells)
+    of_experiment = [cell for cell in cells if cell.experiment == experiment]
+    for cell in sorted(
+        of_experiment, key=lambda cell: (order.index(cell.dataset), cell.scale, methods.index(cell.method))
+    ):
+        network, _, variant = cell.method.rpartition("-")
+        reference = cell._replace(method=f"{network}-NP")
+        if variant not in ("", "NP") and reference in cells:
             difference = contrast([(1, cells[cell]), (-1, cells[reference])])
             if difference is not None:
-                gains[key] = Gain(cell, reference, difference)
-    return list(gains.values())
+                yield Gain(cell, reference, difference)
 
 
 def find_growths(cells: Cells, *, changed: bool = False) -> list[Growth]:

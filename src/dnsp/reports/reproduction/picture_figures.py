@@ -187,7 +187,7 @@ def _is_of(row: ImageRow, example: Example) -> bool:
 
 def _is_in_a_table(row: ImageRow) -> bool:
     """Whether a row is of the whole training set and the test subjects."""
-    return row.experiment not in ("figure15", "crossvalidation")
+    return row.experiment not in ("figure15", "crossvalidation", "confirmation")
 
 
 def _extreme_patches(image: Array, side: int) -> tuple[Array, Array]:

@@ -89,6 +89,7 @@ def settings():
     yield from product(["table5"], ["paired"], ("edsr-TVLR", "edsr-AP"), [1], [1.0], [0, 1])
     yield from product(["figure15"], ["adni"], (*DEEP, "edsr-AP_matched"), [2], [0.25, 1.0], [0, 1])
     yield from product(["figure15"], ["brainweb"], DEEP, [2], [0.25, 1.0], [0])
+    yield from product(["confirmation"], ["adni"], ("edsr-NP", "edsr-AP_matched"), [2], [1.0], range(4))
     yield from product(["crossvalidation"], ["adni"], TRIED, [2], [1.0], range(FOLDS))
 
 

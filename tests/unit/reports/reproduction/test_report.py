@@ -112,6 +112,9 @@ def test_identical_images_are_left_out_and_counted(folder, answer, keep_rows):
 def test_what_was_tried_stands_beside_its_test(page, numbers):
     gains = [name for name in numbers if name.startswith("gain.crossvalidation.adni.x2.1.")]
     assert {name.split(".")[5] for name in gains} == {"edsr-LR_alpha0", "edsr-AP_matched"}
+    assert numbers["gain.confirmation.adni.x2.1.edsr-AP_matched.trainings"]["value"] == 4
+    assert "gain.table1.adni.x2.1.edsr-AP_matched" not in numbers  # the confirmation has more trainings
+    assert "gain.table1.brainweb.x2.1.edsr-AP_matched" in numbers
     text = "".join(page.text)
     assert "DNSP-EDSR-AP, matched: with 25\N{NO-BREAK SPACE}% of the training slices the gain is" in text
     table = text[text.index("highest gain first") :]
