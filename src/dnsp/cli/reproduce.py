@@ -110,15 +110,15 @@ def reproduce(
                 task, completed=done, total=total, description=name or "cells"
             ),
         )
+    table = output / "images.csv"
+    before = table.read_bytes() if table.exists() else b""
     assemble(output)
     record.end(outcome)
     there = len(plan) - outcome.ran - len(outcome.failed)
     report = output / "report.html"
-    if outcome.ran or not report.exists():
+    if table.read_bytes() != before or not report.exists():
         write_report(output)
-    typer.echo(
-        f"{outcome.ran} cells run, {there} were there; the numbers are in {output / 'images.csv'}, the report is {report}"
-    )
+    typer.echo(f"{outcome.ran} cells run, {there} were there; the numbers are in {table}, the report is {report}")
     for line in outcome.failed:
         console.print(f"dnsp: error: {line}", highlight=False, soft_wrap=True, markup=False)
     if outcome.failed:

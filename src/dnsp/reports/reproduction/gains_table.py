@@ -30,7 +30,7 @@ def render_gains(results: Results, cells: Cells, numbers: Numbers) -> str:
         at = "" if gain.cell.scale == 1 else f", \N{MULTIPLICATION SIGN}{gain.cell.scale}"
         rows.setdefault(gain.cell.dataset, []).append(
             [
-                f"{render_method(gain.cell.method)} over {render_method(gain.reference.method)}{at}",
+                f"{render_method(gain.cell.method)}<br>over {render_method(gain.reference.method)}{at}",
                 value,
                 by_subject,
                 mixed,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from dnsp.reports.reproduction.comparisons import Cells
 from dnsp.reports.reproduction.gains import Gain, find_gains, show_contrast
 from dnsp.reports.reproduction.numbers import Numbers
-from dnsp.reports.reproduction.page import render_method, render_table
+from dnsp.reports.reproduction.page import render_table
+from dnsp.reports.reproduction.published import name_method
 from dnsp.reports.reproduction.results import Results
 
 __all__ = ["render_trials"]
@@ -29,7 +32,7 @@ def render_trials(results: Results, cells: Cells, numbers: Numbers) -> str:
     rows: dict[str, list[list[str]]] = {}
     for trial in sorted(trials, key=lambda trial: -trial.contrast.value):
         place = (trial.cell.dataset, trial.cell.scale, trial.cell.method)
-        row = [render_method(trial.cell.method), *_show(numbers, trial), *_show(numbers, tested.get(place))]
+        row = [_name(trial.cell.method), *_show(numbers, trial), *_show(numbers, tested.get(place))]
         rows.setdefault(trial.cell.dataset, []).append(row)
     head = [
         "Variant",
@@ -41,10 +44,15 @@ def render_trials(results: Results, cells: Cells, numbers: Numbers) -> str:
         "Over<br>trainings",
     ]
     tables = [
-        render_table(head, of_dataset, caption=f"<strong>{results.title(dataset)}</strong>; highest gain first")
+        render_table(head, of_dataset, caption=f"EDSR, <strong>{results.title(dataset)}</strong>; highest gain first")
         for dataset, of_dataset in rows.items()
     ]
     return _NOTE + "".join(tables)
+
+
+def _name(method: str) -> str:
+    """Name a variant without the network, which is the same in all rows."""
+    return escape(name_method(method).removeprefix("DNSP-EDSR-"))
 
 
 def _show(numbers: Numbers, gain: Gain | None) -> tuple[str, str, str]:
