@@ -77,6 +77,17 @@ def test_a_model_learns_something(dnsp, cohort, recipe, tmp_path):
     assert losses[-1] < 0.5 * losses[0]
 
 
+def test_priors_may_be_drawn_towards_the_reference(dnsp, cohort, recipe, tmp_path):
+    options = ("train", cohort, "--recipe", recipe, "--prior", "FS", "--epochs", 1)
+    assert dnsp(*options, "-o", tmp_path / "run", "--form", "matched").code == 0
+    _, card = load_model(tmp_path / "run" / "model.safetensors")
+    assert (card.settings["objective"]["preset"], card.settings["objective"]["form"]) == ("FS", "matched")
+    assert float(read_log(tmp_path / "run")[0]["sharpness"]) > 0  # a distance; the literal term is negative
+    refused = dnsp(*options, "-o", tmp_path / "other", "--form", "loose")
+    assert refused.code == 2
+    assert "form must be one of literal, matched, not 'loose'" in refused.err
+
+
 def heed_interrupts():
     """Undo what a shell does to its background jobs, under which tests may run: it makes them deaf to Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

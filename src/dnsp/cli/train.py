@@ -44,6 +44,12 @@ def train(
         ),
     ] = None,
     prior: Annotated[str | None, typer.Option(help="NP, LR, FS, LS, AP or TVLR.")] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the priors: literal, as in the paper, or matched, towards the reference's rank and sharpness."
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Times through all patches.")] = None,
     per_slice: Annotated[int | None, typer.Option(help="Patches cut from each slice.")] = None,
     split: Annotated[Path | None, typer.Option(help="A split.json: the subjects of each part.")] = None,
@@ -88,7 +94,11 @@ def train(
         network=network or config.network,
         pairs=_pair_settings(config.pairs, kind="paired" if pairs else kind, scale=scale),
         patches=replace(config.patches, per_slice=per_slice or config.patches.per_slice),
-        objective=replace(config.objective, preset=prior or config.objective.preset),  # type: ignore[arg-type]  # checked when made
+        objective=replace(
+            config.objective,
+            preset=prior or config.objective.preset,  # type: ignore[arg-type]  # checked when made
+            form=form or config.objective.form,  # type: ignore[arg-type]  # likewise
+        ),
         optimiser=replace(config.optimiser, epochs=epochs or config.optimiser.epochs),
         fraction=config.fraction if fraction is None else fraction,
         validation_subjects=config.validation_subjects if validation is None else validation,
