@@ -189,10 +189,14 @@ def _flatten(fact: Any, name: str = "") -> list[tuple[str, str]]:
     if isinstance(fact, Mapping):
         start = f"{name}." if name else ""
         return [pair for key, value in fact.items() for pair in _flatten(value, f"{start}{key}")]
-    if isinstance(fact, list) and any(" " in str(value) for value in fact):
-        return [(name, str(value)) for value in fact]  # a line each
+    if isinstance(fact, list) and any(isinstance(value, Mapping) or " " in str(value) for value in fact):
+        return [(name, _spell(value)) for value in fact]  # a line each
     if isinstance(fact, list):
         return [(name, ", ".join(str(value) for value in fact) or "none")]
     if fact is None or isinstance(fact, bool):
         return [(name, {None: "none", True: "yes", False: "no"}[fact])]
     return [(name, f"{fact:.6g}" if isinstance(fact, float) else str(fact))]
+
+
+def _spell(value: Any) -> str:
+    return ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, Mapping) else str(value)
