@@ -73,7 +73,7 @@ def test_a_method_that_does_something_is_measured(smoke):
 
     given = [float(row["psnr_db"]) for row in read(smoke / "images.csv") if row["method"] == "input"]
     assert len(given) == (1 + 2) * 4  # Table III; Table IV and its draws
-    assert 20 < min(given) < max(given) < 60
+    assert 12 < min(given) < max(given) < 60  # small heads that move leave the field of view in part
     for dataset in ("adni", "brainweb"):
         assert mean_psnr(dataset, "bicubic") > 30
         assert mean_psnr(dataset, "lrtv") > mean_psnr(dataset, "bicubic") + 1
