@@ -118,6 +118,18 @@ def test_a_second_run_takes_seconds_and_trains_nothing(smoke):
     assert ((smoke / "images.csv").read_bytes(), (smoke / "run.json").read_bytes()) == tables
 
 
+def test_curves_alone_make_the_report_anew(tmp_path):
+    """Figure 9 adds no images; a report without its curves would be stale all the same."""
+    part = ("--methods", "edsr-NP")
+    assert reproduce(tmp_path / "run", "--experiments", "table1", *part).returncode == 0
+    before = (tmp_path / "run" / "images.csv").read_bytes()
+    done = reproduce(tmp_path / "run", "--experiments", "figure9", *part)
+    assert done.stdout.startswith("0 cells run, 4 were there")
+    assert (tmp_path / "run" / "images.csv").read_bytes() == before
+    numbers = json.loads((tmp_path / "run" / "numbers.json").read_text())["numbers"]
+    assert numbers["figure9.adni.x2.1.edsr-NP.last"]["where"][0]["experiment"] == "figure9"
+
+
 def test_killed_and_gone_on_with_in_two_processes_the_numbers_are_the_same(smoke, tmp_path):
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "dnsp", "reproduce", "-o", str(folder), *PART]

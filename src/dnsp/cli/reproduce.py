@@ -110,15 +110,16 @@ def reproduce(
                 task, completed=done, total=total, description=name or "cells"
             ),
         )
-    table = output / "images.csv"
-    before = table.read_bytes() if table.exists() else b""
+    before = _read_tables(output)
     assemble(output)
     record.end(outcome)
     there = len(plan) - outcome.ran - len(outcome.failed)
     report = output / "report.html"
-    if table.read_bytes() != before or not report.exists():
+    if _read_tables(output) != before or not report.exists():
         write_report(output)
-    typer.echo(f"{outcome.ran} cells run, {there} were there; the numbers are in {table}, the report is {report}")
+    typer.echo(
+        f"{outcome.ran} cells run, {there} were there; the numbers are in {output / 'images.csv'}, the report is {report}"
+    )
     for line in outcome.failed:
         console.print(f"dnsp: error: {line}", highlight=False, soft_wrap=True, markup=False)
     if outcome.failed:
@@ -151,6 +152,11 @@ def _read_seeds(option: str) -> tuple[int, ...]:
     if not names or not all(name.isdecimal() for name in names):
         raise SettingError(f"--seeds must look like 0,1,2, not {option!r}")
     return tuple(map(int, names))
+
+
+def _read_tables(output: Path) -> list[bytes]:
+    tables = (output / name for name in ("images.csv", "epochs.csv"))
+    return [table.read_bytes() for table in tables if table.exists()]
 
 
 def _spell(options: Mapping[str, str | bool | None]) -> str:

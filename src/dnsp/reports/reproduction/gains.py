@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from dnsp.reports.reproduction.comparisons import Cell, Cells, Contrast, Verdict, contrast
 from dnsp.reports.reproduction.numbers import Numbers, show_interval
 from dnsp.reports.reproduction.published import is_changed, name_method, sort_methods
 
-__all__ = ["Gain", "Growth", "describe_gain", "find_gains", "find_growths", "show_contrast", "where_of"]
+__all__ = ["Gain", "Growth", "describe_gain", "find_gains", "find_growths", "find_trials", "show_contrast", "where_of"]
 
 _TABLES = ("table1", "table2", "table3", "table4", "table5")  # Table I first: it has the most seeds
 
@@ -37,19 +37,22 @@ class Growth(NamedTuple):
     contrast: Contrast
 
 
-def find_gains(cells: Cells, experiments: Sequence[str] = _TABLES) -> list[Gain]:
-    """Compare each variant with NP, once for each network and setting.
+def find_gains(cells: Cells) -> list[Gain]:
+    """Compare each variant with NP on the test subjects, once for each network and setting.
 
     A cell in two tables counts in the first. Where a confirmation was run, which has more trainings, it stands for both.
     """
     gains: dict[tuple[str, int, float, str], Gain] = {}
-    for experiment in experiments:
+    for experiment in _TABLES:
         for gain in _gains_of(cells, experiment):
             gains.setdefault((gain.cell.dataset, *gain.cell[2:]), gain)
-    confirmed = {(gain.cell.dataset, *gain.cell[2:]): gain for gain in _gains_of(cells, "confirmation")}
-    if "table1" in experiments:
-        gains |= confirmed
+    gains |= {(gain.cell.dataset, *gain.cell[2:]): gain for gain in _gains_of(cells, "confirmation")}
     return list(gains.values())
+
+
+def find_trials(cells: Cells) -> list[Gain]:
+    """Compare each variant with NP in the cross-validation over training subjects."""
+    return list(_gains_of(cells, "crossvalidation"))
 
 
 def _gains_of(cells: Cells, experiment: str) -> Iterator[Gain]:

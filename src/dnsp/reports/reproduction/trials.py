@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from dnsp.reports.reproduction.comparisons import Cells
-from dnsp.reports.reproduction.gains import Gain, find_gains, show_contrast
+from dnsp.reports.reproduction.gains import Gain, find_gains, find_trials, show_contrast
 from dnsp.reports.reproduction.numbers import Numbers
 from dnsp.reports.reproduction.page import render_table
 from dnsp.reports.reproduction.published import name_method
@@ -25,10 +25,10 @@ _NOTE = (
 
 def render_trials(results: Results, cells: Cells, numbers: Numbers) -> str:
     """Tabulate what every variant gains over no priors on held-out training subjects, and on the test subjects."""
-    trials = find_gains(cells, ("crossvalidation",))
+    trials = find_trials(cells)
     if not trials:
         return '<p class="absent">Left out: the folder holds no images of the experiment crossvalidation.</p>'
-    tested = {(gain.cell.dataset, gain.cell.scale, gain.cell.method): gain for gain in find_gains(cells, ("table1",))}
+    tested = {(gain.cell.dataset, gain.cell.scale, gain.cell.method): gain for gain in find_gains(cells)}
     rows: dict[str, list[list[str]]] = {}
     for trial in sorted(trials, key=lambda trial: -trial.contrast.value):
         place = (trial.cell.dataset, trial.cell.scale, trial.cell.method)
