@@ -47,6 +47,15 @@ def test_the_models_that_come_along_work_for_every_scale(dnsp, scan, tmp_path, s
     assert nib.load(tmp_path / "out.nii").shape == (20 * scale, 24 * scale, 10)
 
 
+def test_an_included_model_warns_that_it_can_harm_and_names_the_safe_methods(dnsp, scan, small_model, tmp_path):
+    warned = dnsp("enhance", scan, "-o", tmp_path / "out.nii").err
+    assert "dnsp: warning: the included models undo a Gaussian blur of 1 pixel" in warned
+    assert "--method bicubic" in warned
+    assert "--method lrtv" in warned
+    for options in (("--method", "bicubic"), ("--method", "lrtv"), ("--model", small_model)):
+        assert "warning" not in dnsp("enhance", scan, "-o", tmp_path / "other.nii", "--overwrite", *options).err
+
+
 def test_bicubic_needs_no_model(dnsp, scan, tmp_path):
     assert dnsp("enhance", scan, "-o", tmp_path / "out.nii", "--method", "bicubic", "--scale", 3).code == 0
     assert nib.load(tmp_path / "out.nii").shape == (60, 72, 10)

@@ -25,6 +25,10 @@ from dnsp.volume import Plane
 __all__ = ["enhance"]
 
 DEFAULT_MODEL = "edsr-small"
+INCLUDED_MODEL_WARNING = (
+    "the included models undo a Gaussian blur of 1 pixel with block means and harm scans that have another blur or noise "
+    "(by up to 10 dB); use --method bicubic or --method lrtv unless you know that your scan has this blur"
+)
 
 
 def enhance(
@@ -71,6 +75,9 @@ def enhance(
 ) -> None:
     """Enhance a scan, or every scan of a folder.
 
+    The included models undo one blur (a Gaussian of 1 pixel and block means, without noise). They harm scans that do not
+    have it: use --method bicubic or --method lrtv for those, or a model that you trained on your own scans.
+
     Exit code 0: all done. 1: some scan failed, the others are done. 2: the call was wrong and nothing was done.
     """
     if scale not in (None, 1, 2, 3, 4):
@@ -79,6 +86,7 @@ def enhance(
     import torch  # noqa: PLC0415
 
     from dnsp.enhancement import FileOptions, enhance_file, find_inputs  # noqa: PLC0415
+    from dnsp.networks import shipped_models  # noqa: PLC0415
 
     if threads:
         torch.set_num_threads(threads)
@@ -94,6 +102,8 @@ def enhance(
     options = FileOptions(dicom=dicom, series_uid=series, fill_non_finite=fill_non_finite, overwrite=overwrite)
     inputs = find_inputs(source, output, options=options)
     errors = Console(stderr=True)
+    if method == "network" and model in shipped_models():
+        errors.print(f"dnsp: warning: {INCLUDED_MODEL_WARNING}", highlight=False, soft_wrap=True, markup=False)
     failed = 0
     columns = (
         TextColumn("{task.description}"),
