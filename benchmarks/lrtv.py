@@ -29,8 +29,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dnsp.classical import LRTVSettings, lrtv, lrtv_objective
-from dnsp.interpolation import bicubic_enlarge
+from dnsp.acquisition import bicubic_enlarge
+from dnsp.methods import LRTVSettings, lrtv, lrtv_objective
 from dnsp.metrics import psnr
 
 if TYPE_CHECKING:

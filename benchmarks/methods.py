@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from dnsp.cli.methods import choose_method
-from dnsp.datasets import choose_subjects, find_scans
+from dnsp.data import choose_subjects, find_scans
 from dnsp.metrics import psnr, ssim
 from dnsp.training import PairSettings, cache_pairs, lower_resolution
 

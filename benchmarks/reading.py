@@ -16,9 +16,8 @@ from pathlib import Path
 
 import torch
 
-from dnsp.datasets import choose_slices, choose_subjects, find_scans, unit_slices
-from dnsp.degradation import LowField, blur_downsample, crop_kspace, lower_field_volume
-from dnsp.interpolation import bicubic_enlarge
+from dnsp.acquisition import LowField, bicubic_enlarge, blur_downsample, crop_kspace, lower_field_volume
+from dnsp.data import choose_slices, choose_subjects, find_scans, unit_slices
 from dnsp.io import read_scan
 from dnsp.training import PairSettings, Patches, PatchSettings, cache_pairs, shuffled_batches
 

@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dnsp.datasets import choose_subjects, find_scans
-from dnsp.degradation import degrade_volume
-from dnsp.enhancement import NetworkMethod, choose_precision, enhance_volume, enlarge_bicubic
+from dnsp.acquisition import degrade_volume
+from dnsp.data import choose_subjects, find_scans
 from dnsp.head import head_mask, head_slices, spread_slices
 from dnsp.io import read_nifti
+from dnsp.methods import NetworkMethod, choose_precision, enhance_volume, enlarge_bicubic
 from dnsp.metrics import Protocol, evaluate_volume, summarise_cohort, summarise_subjects
 from dnsp.networks import find_model, load_model, save_model
 from dnsp.volume import plane_axis, robust_scaling

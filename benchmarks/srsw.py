@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from dnsp.classical.srsw import SRSW
-from dnsp.classical.srsw_database import PatchDatabase, TrainingPair, build_database
-from dnsp.classical.srsw_patches import SRSWSettings, low_features
-from dnsp.classical.srsw_programme import kkt_residual, solve_nonnegative
-from dnsp.degradation import blur_downsample
+from dnsp.acquisition import blur_downsample
+from dnsp.methods.srsw import SRSW
+from dnsp.methods.srsw_database import PatchDatabase, TrainingPair, build_database
+from dnsp.methods.srsw_patches import SRSWSettings, low_features
+from dnsp.methods.srsw_programme import kkt_residual, solve_nonnegative
 from dnsp.simulation import BRAINWEB_T1, make_label_map, simulate_head
 from dnsp.volume import robust_scaling
 
@@ -98,8 +98,8 @@ def check_optimum(database: PatchDatabase, low_res: Tensor) -> None:
 
 
 def time_indices(database: PatchDatabase, low_res: Tensor, threads: int) -> None:
-    from scipy.spatial import cKDTree  # noqa: PLC0415
-    from sklearn.neighbors import NearestNeighbors  # noqa: PLC0415
+    from scipy.spatial import cKDTree
+    from sklearn.neighbors import NearestNeighbors
 
     k, low = database.settings.neighbours, database.low.numpy()
     y = low_features(low_res, settings=database.settings)[0].numpy()[::4]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.io import netcdf_file
 
-from dnsp.datasets import SimulatedScan, make_procedural_labels, simulate_file
+from dnsp.data import SimulatedScan, make_procedural_labels, simulate_file
 from dnsp.volume import Volume
 
 CHECKOUT = Path(__file__).parents[1]

@@ -40,11 +40,11 @@ def head_mask(voxels: Array, *, axis: int) -> Array:
         If scipy is not installed.
     """
     try:
-        from scipy import ndimage  # noqa: PLC0415
+        from scipy import ndimage
     except ImportError as error:
         raise MissingExtraError("scipy", extra="stats") from error
 
-    still = voxels if voxels.ndim == 3 else voxels.mean(axis=3, dtype=np.float64)  # noqa: PLR2004
+    still = voxels if voxels.ndim == 3 else voxels.mean(axis=3, dtype=np.float64)
     bright = still > still.mean(dtype=np.float64)
     parts, count = ndimage.label(bright)
     if count == 0:
@@ -58,7 +58,7 @@ def head_mask(voxels: Array, *, axis: int) -> Array:
 
 def _holes(head: Array, *, axis: int) -> Array:
     """Mark what the head encloses within each slice: all that is not connected, in the slice, to its border."""
-    from scipy import ndimage  # noqa: PLC0415
+    from scipy import ndimage
 
     rim = [(0, 0) if other == axis else (1, 1) for other in range(3)]
     within_slice = ndimage.generate_binary_structure(3, 1)

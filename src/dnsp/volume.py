@@ -92,7 +92,7 @@ class Volume:
         ndarray, shape (T, S, H, W)
             A view, not a copy: T frames (1 for a 3-D scan) of S slices; H and W are the other two voxel axes in order.
         """
-        frames_first = np.moveaxis(self.voxels[..., None] if self.voxels.ndim == 3 else self.voxels, 3, 0)  # noqa: PLR2004
+        frames_first = np.moveaxis(self.voxels[..., None] if self.voxels.ndim == 3 else self.voxels, 3, 0)
         return np.moveaxis(frames_first, axis + 1, 1)
 
     def with_voxels(self, voxels: Array, affine: Array | None = None) -> Volume:
@@ -284,5 +284,5 @@ def _require_affine(affine: Array) -> None:
         raise VolumeError("the affine must be 4 x 4, finite, with the last row 0 0 0 1")
     with np.errstate(over="ignore"):  # a spacing beyond all numbers makes the determinant 0
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if (spacing == 0).any() or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:  # noqa: PLR2004
+    if (spacing == 0).any() or abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-6:
         raise VolumeError("the affine is singular: it does not place the voxels in three dimensions")

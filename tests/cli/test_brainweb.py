@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from dnsp.datasets import find_scans
+from dnsp.data import find_scans
 from dnsp.io import read_nifti
 
 MARK = (30, 20, 10)  # x y z

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dnsp.degradation import LowField, degrade_volume
+from dnsp.acquisition import LowField, degrade_volume
 from dnsp.volume import Volume
 
 

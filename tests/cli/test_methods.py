@@ -60,16 +60,16 @@ def test_a_database_of_another_scale_is_refused(dnsp, scan, database, tmp_path):
 STOPPED = """
 import sys
 from pathlib import Path
-import dnsp.classical
+import dnsp.methods
 from dnsp.cli.main import main
 
-lrtv = dnsp.classical.lrtv
+lrtv = dnsp.methods.lrtv
 
 def marked(*arguments, **settings):
     Path(sys.argv[1]).touch()
     return lrtv(*arguments, **settings)
 
-dnsp.classical.lrtv = marked
+dnsp.methods.lrtv = marked
 main(sys.argv[2:])
 """
 

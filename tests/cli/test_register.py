@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from dnsp.cli.register import register_pairs
-from dnsp.datasets import PairedScan, read_pair_manifest
+from dnsp.data import PairedScan, read_pair_manifest
 from dnsp.io import read_nifti, write_nifti
 from dnsp.simulation import BRAINWEB_PD, BRAINWEB_T1, make_label_map, simulate_head
 from dnsp.volume import Volume

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dnsp.datasets import find_scans
+from dnsp.data import find_scans
 from dnsp.io import read_nifti, write_nifti
 from dnsp.simulation import BRAINWEB_T1, make_label_map, simulate_head
 

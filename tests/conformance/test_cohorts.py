@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dnsp.cli.cohort import find_cohort
-from dnsp.datasets import PairedScan
+from dnsp.data import PairedScan
 from dnsp.training import PairSettings, Patches, PatchSettings, cache_pairs
 
 PATCHES = PatchSettings(size=12, per_slice=5)

@@ -5,10 +5,18 @@ from functools import partial
 import pytest
 import torch
 
-from dnsp.classical import SRSW, TUNED_LRTV, SRSWSettings, build_database, lrtv
-from dnsp.degradation import blur_downsample
-from dnsp.enhancement import NetworkMethod, NetworkStackMethod, enlarge_bicubic
+from dnsp.acquisition import blur_downsample
 from dnsp.errors import DnspError
+from dnsp.methods import (
+    SRSW,
+    TUNED_LRTV,
+    NetworkMethod,
+    NetworkStackMethod,
+    SRSWSettings,
+    build_database,
+    enlarge_bicubic,
+    lrtv,
+)
 from dnsp.networks import (
     BroughtNetworkSettings,
     DCSRNSettings,

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnsp.classical import LRTVSettings, lrtv, lrtv_objective
+from dnsp.methods import LRTVSettings, lrtv, lrtv_objective
 from dnsp.metrics import psnr
 
 THEIR_PSNR_DB = {

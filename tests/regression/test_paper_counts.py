@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnsp.datasets import choose_subjects, find_scans
+from dnsp.data import choose_subjects, find_scans
 from dnsp.training import PairSettings, Patches, PatchSettings, cache_pairs
 
 pytestmark = pytest.mark.shared_data

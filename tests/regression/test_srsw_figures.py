@@ -10,13 +10,12 @@ the paper's Table II has SRSW 0.6 to 2.4 dB above bicubic.
 import pytest
 import torch
 
-from dnsp.classical.srsw import SRSW
-from dnsp.classical.srsw_database import build_database
-from dnsp.classical.srsw_patches import SRSWSettings
-from dnsp.datasets import choose_slices, unit_slices
-from dnsp.degradation import blur_downsample
-from dnsp.interpolation import bicubic_enlarge
+from dnsp.acquisition import bicubic_enlarge, blur_downsample
+from dnsp.data import choose_slices, unit_slices
 from dnsp.io import read_nifti
+from dnsp.methods.srsw import SRSW
+from dnsp.methods.srsw_database import build_database
+from dnsp.methods.srsw_patches import SRSWSettings
 
 
 @pytest.fixture(scope="module")

@@ -31,11 +31,11 @@ def balance(
     batches: Annotated[int, typer.Option(min=1, help="Batches to average over.")] = 10,
 ) -> None:
     """Print the gradient norm of every term, and the weights at which the priors are of a chosen ratio to the data term."""
-    import torch  # noqa: PLC0415
+    import torch
 
-    from dnsp.networks import find_model, load_model  # noqa: PLC0415
-    from dnsp.priors import Objective, balanced_weights, gradient_norms  # noqa: PLC0415
-    from dnsp.training import Patches, TrainingConfig, make_pairs, read_recipe, shuffled_batches  # noqa: PLC0415
+    from dnsp.networks import find_model, load_model
+    from dnsp.priors import Objective, balanced_weights, gradient_norms
+    from dnsp.training import Patches, TrainingConfig, make_pairs, read_recipe, shuffled_batches
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
     scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)

@@ -23,7 +23,7 @@ def brainweb(
 
     This is the one command that downloads anything. About 10 MB a subject, kept in brainweb-dl's cache as well.
     """
-    from dnsp.datasets import (  # noqa: PLC0415
+    from dnsp.data import (
         BRAINWEB_SUBJECTS,
         choose_brainweb_subjects,
         fetch_brainweb_t1,

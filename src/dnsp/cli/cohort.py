@@ -11,7 +11,7 @@ import typer
 from dnsp.errors import SettingError
 
 if TYPE_CHECKING:
-    from dnsp.datasets import PairedScan, Scan
+    from dnsp.data import PairedScan, Scan
 
 __all__ = ["Cohort", "Entities", "Series", "Subjects", "Suffix", "find_cohort", "read_entities", "split_cohort"]
 
@@ -66,7 +66,7 @@ def find_cohort(
     DataError, SettingError
         As `find_scans`, `find_paired_scans` and `choose_subjects` do, or if one session is given alone.
     """
-    from dnsp.datasets import (  # noqa: PLC0415
+    from dnsp.data import (
         choose_subjects,
         find_paired_scans,
         find_scans,
@@ -107,7 +107,7 @@ def split_cohort(
     DataError
         If the split names a subject that is not there, or a side would be empty.
     """
-    from dnsp.datasets import choose_subjects, hold_out_subjects, read_split  # noqa: PLC0415
+    from dnsp.data import choose_subjects, hold_out_subjects, read_split
 
     if split_file is not None:
         split = read_split(split_file)

@@ -17,7 +17,7 @@ from dnsp.errors import DataError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from dnsp.datasets import Scan
+    from dnsp.data import Scan
     from dnsp.training import PairSettings
 
 __all__ = ["database"]
@@ -37,10 +37,10 @@ def database(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a database that exists.")] = False,
 ) -> None:
     """Draw a database of patches for `dnsp enhance --method srsw`, from training subjects only."""
-    from dnsp.atomic import require_writable  # noqa: PLC0415
-    from dnsp.classical import SRSWSettings, build_database, save_database  # noqa: PLC0415
-    from dnsp.datasets import Scan  # noqa: PLC0415
-    from dnsp.training import PairSettings  # noqa: PLC0415
+    from dnsp.data import Scan
+    from dnsp.io.atomic import require_writable
+    from dnsp.methods import SRSWSettings, build_database, save_database
+    from dnsp.training import PairSettings
 
     require_writable(output, overwrite=overwrite)
     settings = replace(PairSettings(), scale=scale, slices_per_subject=slices)
@@ -56,7 +56,7 @@ def database(
 
 
 def _read_pairs(scans: Sequence[Scan], settings: PairSettings) -> Iterator[tuple[str, Tensor, Tensor]]:
-    from dnsp.training import lower_resolution, make_pairs  # noqa: PLC0415
+    from dnsp.training import lower_resolution, make_pairs
 
     for scan in track(scans, "drawing patches", console=Console(stderr=True), transient=True):
         reference = make_pairs(scan, settings=settings).reference

@@ -14,8 +14,8 @@ from dnsp.errors import DnspError, SettingError
 from dnsp.volume import Plane, Volume
 
 if TYPE_CHECKING:
-    from dnsp.degradation import LowField, Resolution
-    from dnsp.enhancement import Changed
+    from dnsp.acquisition import LowField, Resolution
+    from dnsp.cohorts import Changed
 
 __all__ = ["degrade"]
 
@@ -56,9 +56,9 @@ def degrade(
 
     Exit code 0: all done. 1: some scan failed, the others are done. 2: the call was wrong and nothing was done.
     """
-    from dnsp.degradation import LowField  # noqa: PLC0415
-    from dnsp.enhancement import FileOptions, change_file, find_inputs  # noqa: PLC0415
-    from dnsp.io import nifti_stem  # noqa: PLC0415
+    from dnsp.acquisition import LowField
+    from dnsp.cohorts import FileOptions, change_file, find_inputs
+    from dnsp.io import nifti_stem
 
     low_field = None
     if kind == "low-field":
@@ -106,8 +106,8 @@ def degrade(
 
 
 def _lower_resolution(volume: Volume, *, kind: Resolution, scale: int, plane: Plane, sigma_px: float) -> Changed:
-    from dnsp.degradation import degrade_volume  # noqa: PLC0415
-    from dnsp.enhancement import Changed  # noqa: PLC0415
+    from dnsp.acquisition import degrade_volume
+    from dnsp.cohorts import Changed
 
     degraded = degrade_volume(volume, scale=scale, plane=plane, sigma_px=sigma_px, kind=kind)
     facts = {"Kind": kind, "Scale": scale, "Plane": plane} | ({"SigmaPixels": sigma_px} if kind == "blur" else {})
@@ -115,10 +115,10 @@ def _lower_resolution(volume: Volume, *, kind: Resolution, scale: int, plane: Pl
 
 
 def _lower_field(volume: Volume, *, settings: LowField, name: str, seed: int, noise_sigma: float | None) -> Changed:
-    from dataclasses import asdict  # noqa: PLC0415
+    from dataclasses import asdict
 
-    from dnsp.degradation import estimate_noise_sigma, lower_field_volume  # noqa: PLC0415
-    from dnsp.enhancement import Changed  # noqa: PLC0415
+    from dnsp.acquisition import estimate_noise_sigma, lower_field_volume
+    from dnsp.cohorts import Changed
 
     sigma = estimate_noise_sigma(volume.voxels) if noise_sigma is None else noise_sigma
     lowered = lower_field_volume(volume, settings=settings, subject_id=name, seed=seed, noise_sigma=sigma)

@@ -26,8 +26,11 @@ def demo(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demo's files.")] = False,
 ) -> None:
     """Degrade the ICBM152 head that nilearn carries, enhance it, and compare with bicubic."""
-    from dnsp.degradation import degrade_volume  # noqa: PLC0415
-    from dnsp.enhancement import (  # noqa: PLC0415
+    from dnsp.acquisition import degrade_volume
+    from dnsp.cli.quality_tables import quality_tables
+    from dnsp.head import head_mask, head_slices, spread_slices
+    from dnsp.io import write_nifti
+    from dnsp.methods import (
         Method,
         NetworkMethod,
         choose_device,
@@ -35,17 +38,14 @@ def demo(
         enhance_volume,
         enlarge_bicubic,
     )
-    from dnsp.head import head_mask, head_slices, spread_slices  # noqa: PLC0415
-    from dnsp.io import write_nifti  # noqa: PLC0415
-    from dnsp.metrics import (  # noqa: PLC0415
+    from dnsp.metrics import (
         Protocol,
         evaluate_volume,
         summarise_cohort,
         summarise_subjects,
         write_quality_csv,
     )
-    from dnsp.networks import find_model, load_model  # noqa: PLC0415
-    from dnsp.reports import quality_tables  # noqa: PLC0415
+    from dnsp.networks import find_model, load_model
 
     if scale not in (2, 3, 4):
         raise SettingError(f"--scale must be 2, 3 or 4, not {scale}")
@@ -115,7 +115,7 @@ def demo(
 def _read_template(*, multiple: int) -> Volume:
     """Read nilearn's ICBM152 head at 1 mm, cut to sides that `multiple` divides."""
     try:
-        from nilearn.datasets import load_mni152_template  # noqa: PLC0415
+        from nilearn.datasets import load_mni152_template
     except ImportError as error:
         raise MissingExtraError("nilearn", extra="demo") from error
     image = load_mni152_template(resolution=1)
@@ -136,9 +136,9 @@ def _draw(
     path: Path,
 ) -> None:
     """Draw the slice of every volume; the input as blocks of its own pixels."""
-    import numpy as np  # noqa: PLC0415
+    import numpy as np
 
-    from dnsp.reports import Candidate, draw_comparison  # noqa: PLC0415
+    from dnsp.plotting import Candidate, draw_comparison
 
     axis = plane_axis(reference.affine, "axial")
     images = {name: volume.slices(axis)[0, slice_index] for name, volume in estimates.items()}

@@ -83,10 +83,10 @@ def enhance(
     if scale not in (None, 1, 2, 3, 4):
         raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale}")
 
-    import torch  # noqa: PLC0415
+    import torch
 
-    from dnsp.enhancement import FileOptions, enhance_file, find_inputs  # noqa: PLC0415
-    from dnsp.networks import shipped_models  # noqa: PLC0415
+    from dnsp.cohorts import FileOptions, enhance_file, find_inputs
+    from dnsp.networks import shipped_models
 
     if threads:
         torch.set_num_threads(threads)

@@ -33,10 +33,11 @@ def evaluate(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a CSV file that exists.")] = False,
 ) -> None:
     """Measure PSNR and SSIM, per slice and per subject, over the image and inside the head."""
-    from dnsp.atomic import require_writable  # noqa: PLC0415
-    from dnsp.head import head_mask, head_slices, spread_slices  # noqa: PLC0415
-    from dnsp.io import read_nifti  # noqa: PLC0415
-    from dnsp.metrics import (  # noqa: PLC0415
+    from dnsp.cli.quality_tables import quality_tables
+    from dnsp.head import head_mask, head_slices, spread_slices
+    from dnsp.io import read_nifti
+    from dnsp.io.atomic import require_writable
+    from dnsp.metrics import (
         Protocol,
         SliceQuality,
         evaluate_volume,
@@ -44,8 +45,7 @@ def evaluate(
         summarise_subjects,
         write_quality_csv,
     )
-    from dnsp.reports import quality_tables  # noqa: PLC0415
-    from dnsp.volume import plane_axis  # noqa: PLC0415
+    from dnsp.volume import plane_axis
 
     if csv is not None:
         require_writable(csv, overwrite=overwrite)
@@ -89,7 +89,7 @@ def _parse_crop(crop: str) -> tuple[int, int] | None:
 
 def _pair_files(reference: Path, estimate: Path) -> list[tuple[str, str, Path, Path]]:
     """List subject, method, reference file and estimate file for a method's file or folder."""
-    from dnsp.io import find_nifti_files, nifti_stem  # noqa: PLC0415
+    from dnsp.io import find_nifti_files, nifti_stem
 
     for path in (reference, estimate):
         if not path.exists():

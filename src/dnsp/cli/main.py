@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dnsp import __version__
+from dnsp._version import __version__
 from dnsp.cli import (
     balance,
     brainweb,

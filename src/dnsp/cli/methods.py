@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from dnsp.errors import SettingError
 
 if TYPE_CHECKING:
-    from dnsp.enhancement import Method, StackMethod
+    from dnsp.methods import Method, StackMethod
 
 __all__ = ["ChosenMethod", "MethodName", "choose_method"]
 
@@ -50,25 +50,25 @@ def choose_method(
         raise SettingError(f"--method {name} enlarges by 2, 3 or 4; a scale of 1 is for models that keep the grid")
     wanted = scale or 2
     if name == "bicubic":
-        from dnsp.enhancement import enlarge_bicubic  # noqa: PLC0415
+        from dnsp.methods import enlarge_bicubic
 
         return ChosenMethod(enlarge_bicubic, wanted, {"Method": "bicubic"})
     if database is not None:
-        from dnsp.classical import SRSW, load_database  # noqa: PLC0415
+        from dnsp.methods import SRSW, load_database
 
         patches = load_database(database)
         if scale not in (None, patches.scale):
             raise SettingError(f"{database} was made for scale {patches.scale}, not {scale}")
         return ChosenMethod(SRSW(patches), patches.scale, {"Method": "srsw", "Database": database.name})
-    from dnsp.classical import TUNED_LRTV, LRTVSettings, lrtv  # noqa: PLC0415
+    from dnsp.methods import TUNED_LRTV, LRTVSettings, lrtv
 
     settings = TUNED_LRTV if name == "lrtv-tuned" else LRTVSettings()
     return ChosenMethod(partial(lrtv, settings=settings), wanted, {"Method": name, **asdict(settings)})
 
 
 def _choose_network(scale: int | None, model: str, *, trusted_class: str, device: str, precision: str) -> ChosenMethod:
-    from dnsp.enhancement import NetworkMethod, NetworkStackMethod, choose_device, choose_precision  # noqa: PLC0415
-    from dnsp.networks import dimensions_of, find_model, load_model  # noqa: PLC0415
+    from dnsp.methods import NetworkMethod, NetworkStackMethod, choose_device, choose_precision
+    from dnsp.networks import dimensions_of, find_model, load_model
 
     if precision not in ("auto", "float32", "bfloat16"):
         raise SettingError(f"--precision must be auto, float32 or bfloat16, not {precision}")
@@ -77,7 +77,7 @@ def _choose_network(scale: int | None, model: str, *, trusted_class: str, device
         raise SettingError(f"{model} was trained for scale {card.scale}, not {scale}")
     chosen = choose_device(device)
     dtype = choose_precision(precision, chosen)  # type: ignore[arg-type]  # checked above
-    kind = NetworkMethod if dimensions_of(card.network) == 2 else NetworkStackMethod  # noqa: PLR2004
+    kind = NetworkMethod if dimensions_of(card.network) == 2 else NetworkStackMethod
     facts = {
         "Method": "network",
         "Model": model,

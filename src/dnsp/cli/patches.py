@@ -32,9 +32,9 @@ def patches(
     Look at sharp.png and smooth.png, write no for yes in the list's first column to drop a patch, and give the list to dnsp
     train --patch-list.
     """
-    from dnsp.atomic import require_writable  # noqa: PLC0415
-    from dnsp.reports import ContactPrint, draw_contact_sheet  # noqa: PLC0415
-    from dnsp.training import TrainingConfig, find_candidates, make_pairs, read_recipe, write_patch_list  # noqa: PLC0415
+    from dnsp.io.atomic import require_writable
+    from dnsp.plotting import ContactPrint, draw_contact_sheet
+    from dnsp.training import TrainingConfig, find_candidates, make_pairs, read_recipe, write_patch_list
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
     scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)

@@ -15,12 +15,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dnsp.atomic import replace_file, require_writable
 from dnsp.errors import DataError, MissingExtraError, SettingError, VolumeError
+from dnsp.io.atomic import replace_file, require_writable
 from dnsp.volume import Volume
 
 if TYPE_CHECKING:
-    from dnsp.datasets import PairedScan
+    from dnsp.data import PairedScan
     from dnsp.registration import Registration
 
 __all__ = ["register", "register_pairs"]
@@ -44,7 +44,7 @@ def register(
     Stopped at any point, the same command goes on with the pairs that are not done. Exit code 0: some pair is registered,
     pairs.csv lists them and failed.csv the others. 1: none is. 2: the call was wrong and nothing was done.
     """
-    from dnsp.datasets import find_paired_scans, read_pair_manifest  # noqa: PLC0415
+    from dnsp.data import find_paired_scans, read_pair_manifest
 
     if source.is_file():
         if low_session or high_session or suffix:
@@ -72,7 +72,7 @@ def register_pairs(
 
     The folder, made where it is missing, holds ``<subject>_low.nii.gz`` (the low scan, resampled once, on the grid of the
     high one), ``<subject>_transform.json`` and ``<subject>_registration.png`` of each registered pair, ``pairs.csv`` with
-    the registered pairs, as `dnsp.datasets.read_pair_manifest` reads it, and ``failed.csv`` with the others, where there
+    the registered pairs, as `dnsp.data.read_pair_manifest` reads it, and ``failed.csv`` with the others, where there
     are any. What is there already is not made again; pairs that failed are tried again.
 
     Parameters
@@ -174,7 +174,7 @@ class _Outputs(NamedTuple):
 
 def _require_extras() -> None:
     """Name a missing package before anything is made."""
-    from dnsp.registration.simple_itk import import_simple_itk  # noqa: PLC0415
+    from dnsp.registration.simple_itk import import_simple_itk
 
     import_simple_itk()
     if find_spec("matplotlib") is None:
@@ -191,8 +191,8 @@ def _require_untouched(pairs: Sequence[PairedScan], outputs: Sequence[_Outputs])
 
 def _register_pair(pair: PairedScan, files: _Outputs, *, seed: int, made_from: Mapping[str, str | int]) -> str:
     """Register one pair and write its files; where it fails, say why and leave the picture at most."""
-    from dnsp.io import read_scan, write_nifti  # noqa: PLC0415
-    from dnsp.registration import (  # noqa: PLC0415
+    from dnsp.io import read_scan, write_nifti
+    from dnsp.registration import (
         RegistrationFailedError,
         register_rigid,
         resample_to,
@@ -224,8 +224,8 @@ def _caption(subject_id: str, found: Registration) -> str:
 
 
 def _draw(low: Volume, high: Volume, after: Volume, path: Path, title: str) -> None:
-    from dnsp.registration import resample_to  # noqa: PLC0415
-    from dnsp.reports import draw_registration  # noqa: PLC0415
+    from dnsp.plotting import draw_registration
+    from dnsp.registration import resample_to
 
     draw_registration(high, resample_to(low, None, high), after, path, title=title, overwrite=True)
 

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dnsp.errors import DataError, SettingError
 
 if TYPE_CHECKING:
-    from dnsp.datasets import PairedScan
+    from dnsp.data import PairedScan
 
 __all__ = ["reproduce"]
 
@@ -53,7 +53,7 @@ def reproduce(
 
     Exit code 0: all done. 1: some training failed, the others are done; or data cannot be used. 2: the call was wrong.
     """
-    from dnsp.experiments import (  # noqa: PLC0415
+    from dnsp.reproduction import (
         BUDGETS,
         RunRecord,
         assemble,
@@ -63,7 +63,7 @@ def reproduce(
         make_plan,
         run_cells,
     )
-    from dnsp.reports import write_report  # noqa: PLC0415
+    from dnsp.reproduction.report import write_report
 
     chosen = BUDGETS[budget]
     if seeds:
@@ -131,14 +131,14 @@ def _read_pairs(table: Path | None, output: Path, *, registered: bool, console: 
         if registered:
             raise SettingError("--registered says something of --pairs: give both, or neither")
         return []
-    from dnsp.datasets import is_pair_table, read_pair_manifest  # noqa: PLC0415
+    from dnsp.data import is_pair_table, read_pair_manifest
 
     if not is_pair_table(table):
         raise DataError(f"{table}: not a table of pairs (.csv or .tsv with the columns subject_id, low and high)")
     pairs = read_pair_manifest(table)
     if registered:
         return pairs
-    from dnsp.cli.register import register_pairs  # noqa: PLC0415
+    from dnsp.cli.register import register_pairs
 
     return register_pairs(pairs, output / "data" / "registered", console=console)
 

@@ -37,9 +37,9 @@ def simulate(
     """
     if (labels is None) == (procedural == 0):
         raise SettingError("give either LABELS or --procedural with a number of heads")
-    from dnsp.datasets import SimulatedScan, find_label_maps, make_procedural_labels, simulate_file  # noqa: PLC0415
-    from dnsp.io import is_nifti_name  # noqa: PLC0415
-    from dnsp.simulation import read_label_tissues  # noqa: PLC0415
+    from dnsp.data import SimulatedScan, find_label_maps, make_procedural_labels, simulate_file
+    from dnsp.io import is_nifti_name
+    from dnsp.simulation import read_label_tissues
 
     settings = SimulatedScan(contrast, noise, non_uniformity, seed)
     table = read_label_tissues(tissues) if tissues else None
@@ -82,7 +82,7 @@ def simulate(
 
 def _parse_size(size: str) -> tuple[int, int, int]:
     lengths = size.split("x")
-    if len(lengths) != 3 or not all(length.isdecimal() for length in lengths):  # noqa: PLR2004
+    if len(lengths) != 3 or not all(length.isdecimal() for length in lengths):
         raise SettingError(f"--size must look like 168x208x200, not {size!r}")
     i, j, k = (int(length) for length in lengths)
     return i, j, k

@@ -72,9 +72,9 @@ def train(
 
     The defaults are the paper's; a recipe changes them, and the options here change the recipe.
     """
-    from dnsp.datasets import PairedScan  # noqa: PLC0415
-    from dnsp.training import TrainingConfig, read_recipe  # noqa: PLC0415
-    from dnsp.training import train as run  # noqa: PLC0415
+    from dnsp.data import PairedScan
+    from dnsp.training import TrainingConfig, read_recipe
+    from dnsp.training import train as run
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
     scans = find_cohort(
@@ -105,7 +105,7 @@ def train(
         seed=config.seed if seed is None else seed,
     )
     if pairs and not registered:
-        from dnsp.cli.register import register_pairs  # noqa: PLC0415
+        from dnsp.cli.register import register_pairs
 
         scans = [*register_pairs(pairs, output / "registered", console=Console(stderr=True))]
         if not scans:

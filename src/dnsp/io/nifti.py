@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.spatialimages import HeaderDataError
 
-from dnsp.atomic import replace_file, require_writable
 from dnsp.errors import SettingError, VolumeError
+from dnsp.io.atomic import replace_file, require_writable
 from dnsp.io.nifti_header import affine_mm, derive_header, header_type
 from dnsp.volume import Volume
 

@@ -92,7 +92,7 @@ def ssim(
         If scikit-image is not installed.
     """
     try:
-        from skimage.metrics import structural_similarity  # noqa: PLC0415
+        from skimage.metrics import structural_similarity
     except ImportError as error:
         raise MissingExtraError("scikit-image", extra="stats") from error
 
@@ -101,7 +101,7 @@ def ssim(
         raise SettingError(f"the SSIM window must be gaussian or uniform, not {window!r}")
     reach = _REACH_OF_WINDOW[window]
     side = 2 * reach + 1
-    if reference.ndim != 2 or min(reference.shape) < side:  # noqa: PLR2004
+    if reference.ndim != 2 or min(reference.shape) < side:
         raise VolumeError(
             f"SSIM needs 2-D images of at least {side} x {side} pixels ({window} window), not shape {reference.shape}"
         )

@@ -68,8 +68,8 @@ def fit_subject_model(
     require_confidence(confidence)
     table = _subject_table(values, reference)
     try:
-        from scipy.stats import t as student  # noqa: PLC0415
-        from statsmodels.regression.mixed_linear_model import MixedLM  # noqa: PLC0415
+        from scipy.stats import t as student
+        from statsmodels.regression.mixed_linear_model import MixedLM
     except ImportError as error:
         raise MissingExtraError("statsmodels", extra="stats") from error
     methods, subjects = table.shape
@@ -96,14 +96,14 @@ def _subject_table(values: Mapping[str, Mapping[str, float]], reference: str) ->
     """Lay the values out as (methods, subjects), the reference first."""
     if reference not in values:
         raise SettingError(f"the reference {reference!r} is not among the methods: {', '.join(values)}")
-    if len(values) < 2:  # noqa: PLR2004
+    if len(values) < 2:
         raise DataError(f"a comparison needs at least two methods, not {len(values)}")
     subjects = sorted(values[reference])
     for method, by_subject in values.items():
         unpaired = sorted(by_subject.keys() ^ set(subjects))
         if unpaired:
             raise DataError(f"{method} and {reference} have different subjects; only one has {', '.join(unpaired)}")
-    if len(subjects) < 3:  # noqa: PLR2004
+    if len(subjects) < 3:
         raise DataError(f"a mixed model needs at least three subjects, not {len(subjects)}")
     order = [reference, *_others(values, reference)]
     table = np.array([[values[method][subject] for subject in subjects] for method in order], dtype=np.float64)

@@ -52,7 +52,7 @@ def bootstrap_interval(
         If scipy is not installed.
     """
     try:
-        from scipy.stats import bootstrap  # noqa: PLC0415
+        from scipy.stats import bootstrap
     except ImportError as error:
         raise MissingExtraError("scipy", extra="stats") from error
 
@@ -60,7 +60,7 @@ def bootstrap_interval(
         raise SettingError(f"confidence must lie between 0 and 1, not {confidence}")
     if resamples < _FEWEST_RESAMPLES:
         raise SettingError(f"the bootstrap needs at least {_FEWEST_RESAMPLES} resamples, not {resamples}")
-    if len(value_by_subject) < 2:  # noqa: PLR2004
+    if len(value_by_subject) < 2:
         raise DataError(f"an interval needs at least two subjects, not {len(value_by_subject)}")
     for subject_id, value in value_by_subject.items():
         if not math.isfinite(value):

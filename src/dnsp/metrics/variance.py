@@ -90,12 +90,12 @@ def two_way_anova(values_by_cell: Mapping[tuple[str, str], Sequence[float]]) -> 
     """
     methods = list(dict.fromkeys(method for method, _ in values_by_cell))
     datasets = list(dict.fromkeys(dataset for _, dataset in values_by_cell))
-    if len(datasets) < 2:  # noqa: PLR2004
+    if len(datasets) < 2:
         raise DataError(f"a two-way analysis of variance needs at least two datasets, not {len(datasets)}")
     missing = [f"{m} on {d}" for m in methods for d in datasets if (m, d) not in values_by_cell]
     if missing:
         raise DataError(f"a two-way analysis of variance needs every method on every dataset; missing: {missing[0]}")
-    if len(methods) < 2:  # noqa: PLR2004
+    if len(methods) < 2:
         raise DataError(f"an analysis of variance needs at least two methods, not {len(methods)}")
     _require_groups({f"{method} on {dataset}": values for (method, dataset), values in values_by_cell.items()})
     columns = {
@@ -128,7 +128,7 @@ def tukey_differences(
     require_confidence(confidence)
     _require_groups(values_by_group)
     try:
-        from statsmodels.stats.multicomp import pairwise_tukeyhsd  # noqa: PLC0415
+        from statsmodels.stats.multicomp import pairwise_tukeyhsd
     except ImportError as error:
         raise MissingExtraError("statsmodels", extra="stats") from error
     numbers = [index for index, values in enumerate(values_by_group.values()) for _ in values]
@@ -163,7 +163,7 @@ def comparison_intervals(
     require_confidence(confidence)
     _require_groups(values_by_group)
     try:
-        from scipy.stats import studentized_range  # noqa: PLC0415
+        from scipy.stats import studentized_range
     except ImportError as error:
         raise MissingExtraError("scipy", extra="stats") from error
     df = sum(len(values) for values in values_by_group.values()) - len(values_by_group)
@@ -178,9 +178,9 @@ def comparison_intervals(
 
 def _fit(formula: str, names: tuple[str, ...], columns: Mapping[str, Any]) -> Anova:
     try:
-        from pandas import DataFrame  # noqa: PLC0415
-        from statsmodels.formula.api import ols  # noqa: PLC0415
-        from statsmodels.stats.anova import anova_lm  # noqa: PLC0415
+        from pandas import DataFrame
+        from statsmodels.formula.api import ols
+        from statsmodels.stats.anova import anova_lm
     except ImportError as error:
         raise MissingExtraError("statsmodels", extra="stats") from error
     table = anova_lm(ols(formula, data=DataFrame(dict(columns))).fit(), typ=2)
@@ -194,10 +194,10 @@ def _flat(groups: Mapping[Any, Sequence[float]]) -> Any:
 
 
 def _require_groups(values_by_group: Mapping[str, Sequence[float]]) -> None:
-    if len(values_by_group) < 2:  # noqa: PLR2004
+    if len(values_by_group) < 2:
         raise DataError(f"an analysis of variance needs at least two methods, not {len(values_by_group)}")
     for name, values in values_by_group.items():
-        if len(values) < 2:  # noqa: PLR2004
+        if len(values) < 2:
             raise DataError(f"an analysis of variance needs at least two images of each; {name} has {len(values)}")
         if not np.isfinite(values).all():
             raise DataError(f"{name} has a value that is not finite: leave that image out for every method")

@@ -58,7 +58,7 @@ class DCSRN(nn.Module):
         super().__init__()
         self.settings = settings or DCSRNSettings()
         growth, first = self.settings.growth, 2 * self.settings.growth
-        flat = self.settings.dimensions == 2  # noqa: PLR2004
+        flat = self.settings.dimensions == 2
         convolution = nn.Conv2d if flat else nn.Conv3d
         normalisation = nn.BatchNorm2d if flat else nn.BatchNorm3d
         self.first = convolution(1, first, 3, padding=1)

@@ -47,7 +47,7 @@ class LFMRI(nn.Module):
     What the source, as far as it is open to us, leaves open, and what is chosen here: the layers (five convolutions of sides
     5, 3, 3, 3, 3 with 64, 64, 32, 32 and 1 filters and ReLU between, run as a fully convolutional network, which is the
     same as going from patch to patch); two dimensions, since the paper here compares slices; the labels (background, CSF,
-    grey, white matter as 0, 1/3, 2/3, 1 in a channel of its own), which `dnsp.segmentation.segment_tissues` finds in the
+    grey, white matter as 0, 1/3, 2/3, 1 in a channel of its own), which `segment_tissues` finds in the
     network's own input; the loss, squared error as for every network here.
 
     Parameters

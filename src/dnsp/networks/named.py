@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 from torch import nn
 
-from dnsp.networks.brought import BroughtNetwork, BroughtNetworkSettings
 from dnsp.networks.dcsrn import DCSRN, DCSRNSettings
 from dnsp.networks.edsr import EDSR, EDSRSettings
 from dnsp.networks.lfmri import LFMRI, LFMRISettings
 from dnsp.networks.srcnn import SRCNN, SRCNNSettings
+from dnsp.networks.user_network import BroughtNetwork, BroughtNetworkSettings
 
 __all__ = ["NAMED_NETWORKS", "NetworkSettings", "build_network", "dimensions_of", "needs_tissue_labels"]
 

@@ -1,6 +1,7 @@
 """Spatio-structural priors on the output of any network, and the objective that sums them. Needs torch alone."""
 
 from dnsp.priors.balance import balanced_weights, gradient_norms
+from dnsp.priors.extreme_patches import ExtremePatches, PatchLocation, find_extreme_patches
 from dnsp.priors.low_rank import LowRankPrior, soft_rank
 from dnsp.priors.objective import Form, Objective, ObjectiveSettings, ObjectiveTerms, Preset, require_finite
 from dnsp.priors.sharpness import (
@@ -9,7 +10,6 @@ from dnsp.priors.sharpness import (
     laplacian_kernel,
     laplacian_variance,
 )
-from dnsp.priors.sharpness_patches import ExtremePatches, PatchLocation, find_extreme_patches
 from dnsp.priors.total_variation import TotalVariationPrior, total_variation
 
 __all__ = [

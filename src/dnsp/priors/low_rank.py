@@ -61,7 +61,7 @@ def soft_rank(images: Tensor, *, delta: float = 0.01) -> Tensor:
     """
     if not (math.isfinite(delta) and delta > 0):
         raise SettingError(f"delta must be positive, not {delta}")
-    if images.ndim != 4 or not images.is_floating_point():  # noqa: PLR2004
+    if images.ndim != 4 or not images.is_floating_point():
         raise SettingError(
             f"soft_rank needs real images of shape (B, C, H, W), not {images.dtype} of shape {tuple(images.shape)}"
         )

@@ -80,7 +80,7 @@ def response_variance(images: Tensor, filters: Tensor, *, border: Border = "vali
         If the images are not (B, C, H, W) or too small to have a variance, or the border is neither.
     """
     padding = _padding(border)
-    if images.ndim != 4 or min(images.shape[2:]) + 2 * padding < 3 or max(images.shape[2:]) + 2 * padding < 4:  # noqa: PLR2004
+    if images.ndim != 4 or min(images.shape[2:]) + 2 * padding < 3 or max(images.shape[2:]) + 2 * padding < 4:
         raise SettingError(f"sharpness needs images (B, C, H, W) of at least 3 x 4 pixels, not {tuple(images.shape)}")
     planes = images.flatten(0, 1)[:, None].to(torch.float64)
     responses = functional.conv2d(planes, filters[:, None].to(torch.float64), padding=padding)
@@ -139,7 +139,7 @@ def neighbourhood_energy(patches: Tensor, *, border: Border = "valid") -> Tensor
     SettingError
         If there is no patch, or it has several channels.
     """
-    if patches.ndim != 4 or patches.shape[1] != 1 or 0 in patches.shape:  # noqa: PLR2004
+    if patches.ndim != 4 or patches.shape[1] != 1 or 0 in patches.shape:
         raise SettingError(f"patches must have shape (N, 1, P, P) with N of at least 1, not {tuple(patches.shape)}")
     neighbourhoods = functional.unfold(patches.to(torch.float64), 3, padding=_padding(border))  # (N, 9, pixels)
     return torch.bmm(neighbourhoods, neighbourhoods.mT).sum(dim=0)

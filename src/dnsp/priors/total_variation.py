@@ -44,7 +44,7 @@ def total_variation(images: Tensor, *, epsilon: float = 1e-3) -> Tensor:
     tensor([[0.]])
     """
     _require_positive(epsilon)
-    if images.ndim != 4:  # noqa: PLR2004
+    if images.ndim != 4:
         raise SettingError(f"total_variation needs images of shape (B, C, H, W), not {tuple(images.shape)}")
     images = images.to(torch.promote_types(images.dtype, torch.float32))
     down = functional.pad(images[..., 1:, :] - images[..., :-1, :], (0, 0, 0, 1))

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dnsp.atomic import replace_file
 from dnsp.errors import DataError, SettingError
+from dnsp.io.atomic import replace_file
 
 __all__ = ["Registration", "RegistrationFailedError", "RegistrationLimits", "write_registration"]
 

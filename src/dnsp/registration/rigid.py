@@ -139,7 +139,7 @@ def register_rigid(
 
 def _prepare(scan: Volume, role: str) -> tuple[Volume, _Head]:
     """Bring a scan to [0, 1], so that a few hot voxels do not squeeze the histogram, and find the head in it."""
-    if scan.voxels.ndim != 3:  # noqa: PLR2004
+    if scan.voxels.ndim != 3:
         raise DataError(
             f"registration needs 3-D scans, the {role} one has {scan.voxels.ndim} dimensions; choose a frame"
         )
@@ -267,7 +267,7 @@ def _judge(best: _Descent, images: _Pair, moving: Volume, fixed_head: _Head) -> 
 
     to_index = np.linalg.inv(moving.affine) @ world
     indices = fixed_head.points_mm @ to_index[:3, :3].T + to_index[:3, 3]
-    inside = (indices >= -0.5) & (indices <= np.array(moving.voxels.shape) - 0.5)  # noqa: PLR2004
+    inside = (indices >= -0.5) & (indices <= np.array(moving.voxels.shape) - 0.5)
     return Registration(
         transform=world,
         centre_mm=fixed_head.centre_mm,

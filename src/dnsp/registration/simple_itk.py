@@ -26,7 +26,7 @@ def import_simple_itk() -> Any:
         If it is not installed.
     """
     try:
-        import SimpleITK  # noqa: PLC0415
+        import SimpleITK
     except ImportError as error:
         raise MissingExtraError("SimpleITK", extra="data") from error
     return SimpleITK
@@ -40,7 +40,7 @@ def to_image(volume: Volume) -> Any:
     DataError
         If the scan is not 3-D.
     """
-    if volume.voxels.ndim != 3:  # noqa: PLR2004
+    if volume.voxels.ndim != 3:
         raise DataError(f"registration needs 3-D scans, this one has {volume.voxels.ndim} dimensions; choose one frame")
     image = import_simple_itk().GetImageFromArray(volume.voxels.T.astype(np.float32))  # SimpleITK's arrays are k j i
     affine = _FLIP @ volume.affine

@@ -1,6 +1,5 @@
 """Scans simulated from label maps by the MR signal equation, and a procedural head to simulate them from."""
 
-from dnsp.simulation.head import simulate_head
 from dnsp.simulation.label_tissues import HEAD_TISSUES, LabelTissues, read_label_tissues
 from dnsp.simulation.phantom import make_label_map
 from dnsp.simulation.sequences import (
@@ -12,6 +11,7 @@ from dnsp.simulation.sequences import (
     SpoiledFLASH,
     simulate_signal,
 )
+from dnsp.simulation.simulated_head import simulate_head
 from dnsp.simulation.tissues import BRAINWEB_TISSUES, Tissue
 
 __all__ = [

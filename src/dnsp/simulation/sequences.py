@@ -53,7 +53,7 @@ class SpoiledFLASH:
 
     def __post_init__(self) -> None:
         _require_times(self.repetition_time_ms, self.echo_time_ms)
-        if not 0 < self.flip_angle_deg <= 180:  # noqa: PLR2004
+        if not 0 < self.flip_angle_deg <= 180:
             raise SettingError(f"flip_angle_deg must be above 0 and at most 180, not {self.flip_angle_deg}")
 
 

@@ -3,15 +3,15 @@
 from dnsp.training.config import OptimiserSettings, PairSettings, PatchSettings, TrainingConfig, read_recipe
 from dnsp.training.loop import train
 from dnsp.training.pair_cache import cache_pairs
-from dnsp.training.pairs import SlicePairs, lower_resolution, make_pairs
-from dnsp.training.patches import Patches, shuffled_batches
-from dnsp.training.sharpness_patches import (
+from dnsp.training.patch_lists import (
     ExtremePatch,
     cut_extreme_patches,
     find_candidates,
     read_patch_list,
     write_patch_list,
 )
+from dnsp.training.patches import Patches, shuffled_batches
+from dnsp.training.slice_pairs import SlicePairs, lower_resolution, make_pairs
 
 __all__ = [
     "ExtremePatch",

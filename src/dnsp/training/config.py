@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
-from dnsp.degradation import LowField
+from dnsp.acquisition import LowField
 from dnsp.errors import SettingError
 from dnsp.networks import NAMED_NETWORKS, BroughtNetworkSettings, NetworkSettings, dimensions_of, is_class_name
 from dnsp.priors import ObjectiveSettings
@@ -170,7 +170,7 @@ class TrainingConfig:
             brought or (not self.network_arguments and self.network_size_multiple == 1),
             f"{self.network} takes no arguments; they are for a class of one's own",
         )
-        stacks = dimensions_of(self.network_settings) == 3  # noqa: PLR2004
+        stacks = dimensions_of(self.network_settings) == 3
         _require(
             stacks == (self.pairs.depth > 1),
             f"{self.network} takes "

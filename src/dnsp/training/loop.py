@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from dnsp.datasets import PairedScan, Scan, Split, nested_fractions, write_split
+from dnsp.data import PairedScan, Scan, Split, nested_fractions, write_split
 from dnsp.errors import MissingExtraError, TrainingError
 from dnsp.metrics import psnr
 from dnsp.networks import build_network, dimensions_of, needs_tissue_labels, save_model
 from dnsp.priors import Objective, ObjectiveTerms, require_finite
 from dnsp.training.config import OptimiserSettings, TrainingConfig
 from dnsp.training.pair_cache import cache_pairs
-from dnsp.training.pairs import SlicePairs
+from dnsp.training.patch_lists import cut_extreme_patches, find_candidates, read_patch_list
 from dnsp.training.patches import Patches, shuffled_batches
 from dnsp.training.progress import ReadingProgress, TrainingProgress
-from dnsp.training.record import RunRecord, make_card, write_log
-from dnsp.training.sharpness_patches import cut_extreme_patches, find_candidates, read_patch_list
+from dnsp.training.run_folder import RunRecord, make_card, write_log
+from dnsp.training.slice_pairs import SlicePairs
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -164,7 +164,7 @@ def train(  # noqa: PLR0913
 
 def _make_fabric(precision: str, *, accelerator: str, devices: int) -> Fabric:
     try:
-        from lightning_fabric import Fabric  # noqa: PLC0415
+        from lightning_fabric import Fabric
     except ImportError as error:
         raise MissingExtraError("lightning-fabric", extra="train") from error
     fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]
@@ -216,7 +216,7 @@ def _seeded_modules(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         network = build_network(config.network_settings)
-    if dimensions_of(config.network_settings) == 2:  # noqa: PLR2004
+    if dimensions_of(config.network_settings) == 2:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(config.seed)
     if not config.objective.learns_filters:
@@ -271,4 +271,4 @@ def _sharpen(model: nn.Module, enlarged: Tensor, fabric: Fabric) -> Tensor:
 
 def _as_slices(images: Tensor) -> Tensor:
     """Lay stacks (B, 1, D, H, W) out as slices (B D, 1, H, W), which the objective and the PSNR are made for."""
-    return images.movedim(2, 1).flatten(0, 1) if images.ndim == 5 else images  # noqa: PLR2004
+    return images.movedim(2, 1).flatten(0, 1) if images.ndim == 5 else images

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from dnsp.atomic import replace_file
-from dnsp.datasets import PairedScan, Scan
+from dnsp.data import PairedScan, Scan
 from dnsp.errors import DataError
+from dnsp.io.atomic import replace_file
 from dnsp.training.config import PairSettings
-from dnsp.training.pairs import SlicePairs, make_pairs
+from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
 __all__ = ["cache_pairs"]
 
@@ -108,7 +108,7 @@ def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
         )  # torch asks for writable memory
     except (OSError, ValueError, EOFError):
         return None
-    if both.dtype != np.float32 or both.ndim not in (4, 5) or both.shape[1] < 2:  # noqa: PLR2004
+    if both.dtype != np.float32 or both.ndim not in (4, 5) or both.shape[1] < 2:
         return None
     channels = torch.from_numpy(both)
     return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:])

@@ -13,7 +13,7 @@ from torch import Tensor
 from dnsp.errors import DataError
 from dnsp.seeds import make_generator
 from dnsp.training.config import PatchSettings
-from dnsp.training.pairs import SlicePairs
+from dnsp.training.slice_pairs import SlicePairs
 
 __all__ = ["PatchBatch", "Patches", "shuffled_batches"]
 
@@ -101,7 +101,7 @@ def _draw_places(pairs: SlicePairs, *, settings: PatchSettings, seed: int, epoch
     """Draw a subject's patches: slice, top, left and turn of each (N, 4)."""
     side = settings.size
     count, (height, width) = len(pairs.reference), pairs.reference.shape[-2:]
-    stacks = pairs.reference.ndim == 5  # noqa: PLR2004
+    stacks = pairs.reference.ndim == 5
     middle = pairs.reference[:, 0, pairs.reference.shape[2] // 2] if stacks else pairs.reference[:, 0]
     if min(height, width) < side:
         raise DataError(

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from dnsp.datasets import PairedScan, Scan, find_scans
-from dnsp.degradation import LowField
+from dnsp.acquisition import LowField
+from dnsp.data import PairedScan, Scan, find_scans
 from dnsp.errors import DataError
 from dnsp.training import PairSettings, cache_pairs, make_pairs, pair_cache
 
@@ -79,7 +79,7 @@ def test_a_killed_build_leaves_only_whole_files_and_goes_on(scans, tmp_path, wri
     for number in range(12):
         write_head(cohort / f"s{number:02d}.nii.gz", shape=(120, 120, 30), seed=number)
     code = (
-        "from pathlib import Path; from dnsp.datasets import find_scans; from dnsp.training import *; import sys;"
+        "from pathlib import Path; from dnsp.data import find_scans; from dnsp.training import *; import sys;"
         "cache_pairs(find_scans(Path(sys.argv[1])), settings=PairSettings(slices_per_subject=4), folder=Path(sys.argv[2]))"
     )
     building = subprocess.Popen([sys.executable, "-c", code, cohort, cache])

@@ -6,8 +6,8 @@ import torch
 
 from dnsp.errors import DataError
 from dnsp.training.config import PatchSettings
-from dnsp.training.pairs import SlicePairs
 from dnsp.training.patches import Patches, shuffled_batches
+from dnsp.training.slice_pairs import SlicePairs
 
 SETTINGS = PatchSettings(size=8, per_slice=5)
 

@@ -10,7 +10,7 @@ import SimpleITK
 from pydicom.uid import RLELossless
 
 from dnsp.errors import MissingExtraError
-from dnsp.io.dicom import DicomSource, read_dicom
+from dnsp.io.dicom.reading import DicomSource, read_dicom
 
 
 def test_a_folder_is_read_as_simpleitk_reads_it(make_series, tmp_path, itk_read, assert_same_grid):

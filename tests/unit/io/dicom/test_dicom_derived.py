@@ -10,9 +10,9 @@ import pytest
 import SimpleITK
 from pydicom import Dataset
 
-from dnsp import __version__
+from dnsp._version import __version__
 from dnsp.errors import MissingExtraError, VolumeError
-from dnsp.io.dicom import read_dicom, require_writable_dicom_series, write_dicom_series
+from dnsp.io.dicom.reading import read_dicom, require_writable_dicom_series, write_dicom_series
 from dnsp.volume import Volume, rescaled_affine
 
 ZOOM = (2, 3, 2)

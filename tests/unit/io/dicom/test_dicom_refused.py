@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import JPEGLSLossless
 
 from dnsp.errors import VolumeError
-from dnsp.io.dicom import read_dicom
+from dnsp.io.dicom.reading import read_dicom
 
 
 def refusal(path, **choice):

@@ -1,0 +1,48 @@
+"""Which processor runs a network, and in which arithmetic."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+
+from dnsp.errors import SettingError
+
+__all__ = ["Precision", "choose_device", "choose_precision"]
+
+Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
+
+
+def choose_device(name: str) -> torch.device:
+    """Find the device a user named; "auto" is the first GPU, or else the CPU.
+
+    Raises
+    ------
+    SettingError
+        If the name is unknown or this machine has no such device.
+    """
+    if name == "auto":
+        return torch.device(
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SettingError(
+            f"device {name!r} is not to be had on this machine; use auto, cpu, cuda, cuda:1 or mps"
+        ) from error
+    return device
+
+
+def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """Pick the arithmetic of the convolutions: "auto" is bfloat16 where the device multiplies it natively, else float32."""
+    if precision == "float32":
+        return torch.float32
+    if precision == "bfloat16":
+        return torch.bfloat16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float32
+    # Without these instructions a CPU emulates bfloat16, slower than float32. torch has no public question for them.
+    native = device.type == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())  # noqa: SLF001
+    return torch.bfloat16 if native else torch.float32

@@ -1,0 +1,229 @@
+"""The data sets of a run: the user's own, and what is made to stand for the ones that are not given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from dnsp.data import (
+    BRAINWEB_SUBJECTS,
+    PairedScan,
+    Scan,
+    SimulatedScan,
+    find_scans,
+    make_procedural_labels,
+    simulate_file,
+)
+from dnsp.errors import DataError, SettingError
+from dnsp.io import scan_stem
+from dnsp.reproduction.budgets import Budget
+from dnsp.reproduction.simulated_pairs import make_partner, register_partner
+
+__all__ = ["DataKey", "DataSet", "find_data"]
+
+DataKey: TypeAlias = Literal["adni", "brainweb", "low-field", "paired"]
+
+_STANDS_FOR: dict[DataKey, str] = {
+    "adni": "ADNI",
+    "brainweb": "BrainWeb",
+    "low-field": "ADNI at a lower field",
+    "paired": "HCP pairs",
+}
+_ADNI_SUBJECT = re.compile(r"\d{3}_S_\d{4,5}")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Scans of subjects, or pairs of them, and in plain words what they are.
+
+    Parameters
+    ----------
+    key : str
+        Its name in every table of numbers.
+    name : str
+        What the scans really are.
+    scans : tuple of Scan or PairedScan
+        In the order of the subjects' names.
+    digest : str
+        Follows from the subjects' names and the bytes of their files.
+    stands_for : str
+        The paper's data set in whose place it is; empty where it is that data set itself.
+    """
+
+    key: DataKey
+    name: str
+    scans: tuple[Scan | PairedScan, ...]
+    digest: str
+    stands_for: str
+
+
+def find_data(
+    budget: Budget,
+    *,
+    keys: Collection[DataKey],
+    cohort: Path | None,
+    heads: Path | None,
+    pairs: Sequence[PairedScan],
+    folder: Path,
+    on_scan: Callable[[str], None] | None = None,
+) -> dict[DataKey, DataSet]:
+    """Find the data sets of a run, and make what a budget has made.
+
+    Parameters
+    ----------
+    budget : Budget
+        How many subjects are needed, and whether procedural heads stand for cohorts that are not given.
+    keys : collection of str
+        The data sets that are needed; no others are looked at or made.
+    cohort, heads : Path, optional
+        What `dnsp.data.find_scans` reads: scans that stand for ADNI's, and simulated heads that stand for BrainWeb's.
+    pairs : sequence of PairedScan
+        Pairs that lie on one grid. Where there are none, they are simulated from the cohort (see `make_partner`) and
+        registered.
+    folder : Path
+        Where scans are made. What is there is not made again.
+    on_scan : callable, optional
+        Called with a line before each scan that is made.
+
+    Returns
+    -------
+    dict of str to DataSet
+        Those of `keys` that there are.
+
+    Raises
+    ------
+    DataError
+        If there are too few subjects for a split, or a simulated partner cannot be registered.
+    SettingError
+        If nothing is given, and the budget makes no heads.
+    """
+    if budget.head_size is None and not (cohort or heads or pairs):
+        raise SettingError(
+            f"the {budget.name} budget needs data: give --cohort, --heads or --pairs; the smoke budget makes its own"
+        )
+    tell = on_scan or (lambda _: None)
+    found: dict[DataKey, DataSet] = {}
+    if "brainweb" in keys and (scans := _find_or_make("heads", heads, budget, folder=folder, tell=tell)):
+        used = _require(heads, scans, 2 * budget.subjects_per_side, budget)
+        found["brainweb"] = _data_set("brainweb", _describe(heads, used), used)
+    if "paired" in keys and pairs:
+        found["paired"] = _pairs(pairs, budget)
+    if not set(keys) - found.keys() - {"brainweb"}:
+        return found
+    scans = _find_or_make("cohort", cohort, budget, folder=folder, tell=tell)
+    if not scans:
+        return found
+    if "adni" in keys or "low-field" in keys:
+        used = _require(cohort, scans, 2 * budget.subjects_per_side, budget)
+        name, field = _describe(cohort, used), budget.low_field
+        lowered = f"{name}, brought from {field.high_tesla:g} T to {field.low_tesla:g} T by simulation"
+        both = _data_set("adni", name, used), _data_set("low-field", lowered, used)
+        found |= {one.key: one for one in both if one.key in keys}
+    if "paired" in keys and not pairs:
+        used = _require(cohort, scans, budget.pair_training + budget.pair_test, budget)
+        made = [_make_pair(scan, folder / "paired", tell) for scan in used]
+        partners = "each with a simulated partner of lower resolution, other contrast and more noise, registered to it"
+        found["paired"] = _data_set("paired", f"{_describe(cohort, used)}, {partners}", made)
+    return found
+
+
+def _pairs(pairs: Sequence[PairedScan], budget: Budget) -> DataSet:
+    count = budget.pair_training + budget.pair_test
+    if len(pairs) < count:
+        raise DataError(f"the {budget.name} budget needs {count} pairs of scans, there are {len(pairs)}")
+    return _data_set("paired", f"{len(pairs)} pairs of scans of {_source_of(pairs[0].high)}", pairs)
+
+
+def _find_or_make(
+    name: str, source: Path | None, budget: Budget, *, folder: Path, tell: Callable[[str], None]
+) -> list[Scan]:
+    if source is not None:
+        return find_scans(source)
+    if budget.head_size is None:
+        return []
+    scans = []
+    settings = SimulatedScan()
+    made = folder / name
+    made.mkdir(parents=True, exist_ok=True)
+    for number in range(1, 2 * budget.subjects_per_side + 1):
+        subject = f"{name}-{number:02d}"
+        scan = Scan(subject, made / settings.name(subject))
+        if not scan.path.exists():
+            tell(f"making {subject}")
+            labels = make_procedural_labels(subject, size=budget.head_size)
+            simulate_file(labels, scan.path, subject_id=subject, settings=settings)
+        scans.append(scan)
+    return scans
+
+
+def _make_pair(scan: Scan, folder: Path, tell: Callable[[str], None]) -> PairedScan:
+    folder.mkdir(parents=True, exist_ok=True)
+    partner, low = (folder / f"{scan.subject_id}_{part}.nii.gz" for part in ("partner", "low"))
+    if not partner.exists():
+        tell(f"making the partner of {scan.subject_id}")
+        make_partner(scan, partner)
+    if not low.exists():
+        tell(f"registering the partner of {scan.subject_id}")
+        register_partner(partner, scan, low)
+    return PairedScan(scan.subject_id, low, scan.path)
+
+
+def _require(source: Path | None, scans: Sequence[Scan], needed: int, budget: Budget) -> list[Scan]:
+    """Take the first subjects by name, as many as the splits need."""
+    if len(scans) < needed:
+        raise DataError(
+            f"{source}: the {budget.name} budget needs {needed} subjects, there are {len(scans)}; "
+            "add some, or take a smaller budget"
+        )
+    return list(scans[:needed])
+
+
+def _data_set(key: DataKey, name: str, scans: Sequence[Scan | PairedScan]) -> DataSet:
+    digest = hashlib.sha256()
+    for scan in scans:
+        digest.update(scan.subject_id.encode())
+        for source in [scan.low, scan.high] if isinstance(scan, PairedScan) else [scan.path]:
+            for file in sorted(source.rglob("*")) if source.is_dir() else [source]:
+                if file.is_file():
+                    with file.open("rb") as opened:
+                        digest.update(hashlib.file_digest(opened, "sha256").digest())
+    stands_for = "" if all(_is_original(key, scan) for scan in scans) else _STANDS_FOR[key]
+    return DataSet(key, name, tuple(scans), digest.hexdigest()[:16], stands_for)
+
+
+def _is_original(key: DataKey, scan: Scan | PairedScan) -> bool:
+    """Whether a scan is one of the paper's own data set, as its name tells; of pairs no name does."""
+    if isinstance(scan, PairedScan):
+        return False
+    if key == "brainweb":
+        return scan.subject_id in BRAINWEB_SUBJECTS and scan.path.name.startswith(f"subject{scan.subject_id}_t1w")
+    return bool(_ADNI_SUBJECT.fullmatch(scan.subject_id))
+
+
+def _describe(source: Path | None, scans: Sequence[Scan]) -> str:
+    """Say what scans are, in the words of the files beside them where these say it."""
+    subjects = f"{len(scans)} subjects ({scans[0].subject_id} to {scans[-1].subject_id})"
+    if source is None:
+        return f"procedural heads made by dnsp, no data of a person, {subjects}"
+    first = scans[0].path
+    said = _said(first.with_name(f"{scan_stem(first)}.json"), "Description")
+    said = said or (_said(source / "dataset_description.json", "Name") if source.is_dir() else "")
+    return f"{source.resolve().name}, {subjects}" + (f": {said}" if said else "")
+
+
+def _source_of(path: Path) -> str:
+    return path.resolve().parent.name or path.name
+
+
+def _said(path: Path, entry: str) -> str:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    said = facts.get(entry, "") if isinstance(facts, dict) else ""
+    return said if isinstance(said, str) else ""

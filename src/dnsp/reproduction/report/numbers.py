@@ -1,0 +1,115 @@
+"""Every number that a report shows: its value, how it is worked out and the rows it comes from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from dnsp.errors import DataError
+from dnsp.io.atomic import replace_file
+from dnsp.metrics.statistics import Interval
+
+__all__ = ["Numbers", "Shown", "Where", "show_interval", "show_p"]
+
+_SMALLEST_P = 0.001
+
+Where: TypeAlias = Mapping[str, Any]  # column of the CSV -> the value of the rows meant
+
+
+class Shown(NamedTuple):
+    """A number as it stands in the report's JSON."""
+
+    value: float
+    shown: str
+    how: str
+    source: str
+    where: tuple[Where, ...]
+    rows: int
+
+
+class Numbers:
+    """The numbers of one report, each entered as its HTML is made, so that none is shown without its origin."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Shown] = {}
+
+    def show(
+        self,
+        identity: str,
+        value: float,
+        digits: str,
+        *,
+        how: str,
+        where: Sequence[Where] = (),
+        rows: int = 0,
+        source: str = "images.csv",
+    ) -> str:
+        """Enter a number and give its HTML: a span with the number and its identity.
+
+        Parameters
+        ----------
+        identity : str
+            The key in ``numbers.json`` and the ``data-number`` attribute; the same number may be shown again.
+        value : float
+            In full precision.
+        digits : str
+            A format, for example ``".2f"``, or the text itself where a format cannot give it (``"< 0.001"``).
+        how : str
+            How the value is worked out.
+        where : sequence of mappings
+            Column to value (or list of values) of the rows it comes from.
+        rows : int
+            The count of those rows.
+        source : str
+            The file they stand in.
+        """
+        shown = format(value, digits) if digits[0] in "+." else digits
+        if digits[0] in "+." and float(shown) == 0 and digits.endswith("f"):
+            shown = shown.lstrip("+-")  # zero after rounding has no sign
+        shown = shown.replace("-", "\N{MINUS SIGN}")
+        entry = Shown(float(value), shown, how, source, tuple(where), rows)
+        if self._entries.setdefault(identity, entry) != entry:
+            raise ValueError(f"two numbers are called {identity}")
+        return f'<span class="number" data-number="{escape(identity)}">{escape(shown)}</span>'
+
+    def write(self, path: Path) -> None:
+        """Write all numbers as JSON, in the order in which they were entered."""
+        document = {"format": 1, "numbers": {key: entry._asdict() for key, entry in self._entries.items()}}
+        with replace_file(path, overwrite=True, error=DataError) as unfinished:
+            unfinished.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def show_interval(
+    numbers: Numbers, identity: str, interval: Interval, digits: str, *, how: str, where: Sequence[Where], rows: int
+) -> str:
+    """Enter the two ends of an interval and give their HTML, ``low to high``."""
+    low, high = (
+        numbers.show(f"{identity}.{end}", value, digits, how=f"{end} end of the {how}", where=where, rows=rows)
+        for end, value in interval._asdict().items()
+    )
+    return f'<span class="interval">{low} to {high}</span>'
+
+
+def show_p(
+    numbers: Numbers,
+    identity: str,
+    p: float,
+    *,
+    how: str,
+    where: Sequence[Where],
+    rows: int,
+    source: str = "images.csv",
+) -> str:
+    """Enter a p value and give its HTML; below a thousandth it is shown as such."""
+    return numbers.show(
+        identity,
+        p,
+        ".3f" if p >= _SMALLEST_P else f"< {_SMALLEST_P}",
+        how=how,
+        where=where,
+        rows=rows,
+        source=source,
+    )

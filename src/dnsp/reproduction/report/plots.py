@@ -1,0 +1,144 @@
+"""Plots as SVG: lines over an axis, and means with their intervals; told apart by marker and dash as well as colour."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from dnsp.errors import MissingExtraError
+from dnsp.metrics.statistics import Interval
+
+__all__ = ["Bar", "Line", "Panel", "draw_intervals", "draw_lines"]
+
+# Okabe and Ito's colours without the yellow, which is too light on white; then marker and dash go on in their own step
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))
+Content = TypeVar("Content")  # Line or Bar
+
+_WIDTH_IN = 5.4  # narrow, so that its letters stay legible on a phone
+_MOST_MARKERS = 12
+
+
+class Line(NamedTuple):
+    """A curve, with intervals around its points where they are known."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    intervals: Sequence[Interval | None] = ()
+
+
+class Bar(NamedTuple):
+    """A mean and its interval."""
+
+    name: str
+    mean: float
+    interval: Interval
+
+
+class Panel(NamedTuple, Generic[Content]):
+    """The part of a figure under one title."""
+
+    title: str
+    content: Sequence[Content]
+
+
+def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_ticks: Sequence[float] = ()) -> bytes:
+    """Draw curves, one panel below the other, their names above.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    figure = _new_figure(2.9 * len(panels) + 0.8)
+    column = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+    names = list(dict.fromkeys(line.name for panel in panels for line in panel.content))
+    for axes, panel in zip(column, panels, strict=True):
+        for line in panel.content:
+            place = names.index(line.name)
+            style = {
+                "color": _COLOURS[place % len(_COLOURS)],
+                "marker": _MARKERS[place % len(_MARKERS)],
+                "linestyle": _DASHES[place % len(_DASHES)],
+            }
+            axes.plot(
+                line.x,
+                line.y,
+                label=line.name,
+                linewidth=1.6,
+                markersize=5,
+                markevery=max(1, len(line.x) // _MOST_MARKERS),
+                **style,
+            )
+            for x, interval in zip(line.x, line.intervals, strict=False):
+                if interval is not None:
+                    axes.vlines(x, interval.low, interval.high, color=style["color"], linewidth=1, alpha=0.7)
+        axes.set(title=panel.title, xlabel=x_label, ylabel=y_label)
+        if all(x == int(x) for line in panel.content for x in line.x):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        places = x_ticks or {x for line in panel.content for x in line.x}
+        if x_ticks or len(places) == 1:
+            axes.set_xticks(sorted(places))
+        _clean(axes)
+    if len(names) > 1:
+        handles = dict(pair[::-1] for axes in column for pair in zip(*axes.get_legend_handles_labels(), strict=True))
+        figure.legend(
+            [handles[name] for name in names], names, loc="outside upper left", ncols=2, frameon=False, handlelength=3.5
+        )
+    return _as_svg(figure)
+
+
+def draw_intervals(panels: Sequence[Panel[Bar]], *, x_label: str) -> bytes:
+    """Draw means with their intervals, one method a row, one panel below the other on one scale.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
+    most = max(len(panel.content) for panel in panels)
+    figure = _new_figure((0.34 * most + 0.75) * len(panels) + 0.3)
+    column = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
+    for place, (axes, panel) in enumerate(zip(column, panels, strict=True)):
+        bars = panel.content
+        for row, bar in enumerate(bars[::-1]):
+            axes.hlines(row, bar.interval.low, bar.interval.high, color=_COLOURS[place], linewidth=2.4)
+            axes.vlines(list(bar.interval), row - 0.18, row + 0.18, color=_COLOURS[place], linewidth=1.6)
+            axes.plot(bar.mean, row, marker=_MARKERS[place], color=_COLOURS[place], markersize=6)
+        axes.set_yticks(range(len(bars)), [bar.name for bar in bars[::-1]])
+        axes.set_ylim(-0.6, len(bars) - 0.4)
+        axes.set_title(panel.title)
+        _clean(axes)
+    column[-1].set_xlabel(x_label)
+    return _as_svg(figure)
+
+
+def _new_figure(height_in: float) -> Any:
+    try:
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingExtraError("matplotlib", extra="report") from error
+    figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained", facecolor="white")
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def _clean(axes: Any) -> None:
+    axes.grid(visible=True, color="#d9dde3", linewidth=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.title.set(fontsize=11, fontweight="bold", ha="left", x=0.0)
+
+
+def _as_svg(figure: Any) -> bytes:
+    from matplotlib import rc_context
+
+    page = io.BytesIO()
+    with rc_context({"svg.hashsalt": "dnsp", "svg.fonttype": "path", "font.size": 10.5}):
+        figure.savefig(page, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return page.getvalue()

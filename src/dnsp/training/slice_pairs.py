@@ -1,0 +1,125 @@
+"""From scans to pairs: what a network is given of each slice, and what it should return."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dnsp.acquisition import bicubic_enlarge, blur_downsample, crop_kspace, lower_field_volume
+from dnsp.data import PairedScan, Scan, choose_slices, unit_slices
+from dnsp.errors import DataError, SettingError, VolumeError
+from dnsp.io import read_scan
+from dnsp.networks.tissue_labels import label_channel
+from dnsp.training.config import PairSettings
+from dnsp.volume import Volume, plane_axis
+
+__all__ = ["SlicePairs", "lower_resolution", "make_pairs"]
+
+
+class SlicePairs(NamedTuple):
+    """All slices of one subject: what a network is given and what it should return."""
+
+    subject_id: str
+    enlarged: Tensor  # (S, C, H, W) on the grid of the reference; C is 2 with tissue labels. (S, 1, D, H, W) for stacks
+    reference: Tensor  # (S, 1, H, W), or (S, 1, D, H, W)
+
+
+def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, tissue_labels: bool = False) -> SlicePairs:
+    """Read a subject's scan, or pair of scans, and make the pairs of slices to train on, on the unit scale.
+
+    Where the resolution is lowered (``blur``, ``kspace``), the low-resolution slice keeps the scale of its reference and is
+    enlarged bicubically. Where another scan stands for low quality (``low-field``, ``paired``), it lies on the same grid
+    and is brought to the unit scale by itself, as it will be when a scan is enhanced.
+
+    Parameters
+    ----------
+    scan : Scan or PairedScan
+        The subject.
+    settings : PairSettings
+        The slices and their degradation.
+    tissue_labels : bool
+        Add a channel with the tissue of every pixel of what the network is given, from 0 to 1.
+
+    Raises
+    ------
+    DataError, VolumeError
+        If a scan cannot be read, has too few slices or no contrast, or the two of a pair are not on one grid.
+    """
+    paired = isinstance(scan, PairedScan)
+    if paired != (settings.degradation == "paired"):
+        raise DataError(
+            f"subject {scan.subject_id}: {'pairs' if paired else 'single scans'} cannot be trained on with "
+            f"degradation {settings.degradation}"
+        )
+    path = scan.high if isinstance(scan, PairedScan) else scan.path
+    high = read_scan(path)
+    try:
+        indices = _stacked(choose_slices(high, plane=settings.plane, count=settings.slices_per_subject), high, settings)
+        reference = unit_slices(high, plane=settings.plane, indices=indices)
+        if settings.degradation in ("blur", "kspace"):
+            low_res = lower_resolution(_stack(reference), settings=settings)
+            size = (reference.shape[-2], reference.shape[-1])
+            enlarged = bicubic_enlarge(low_res, scale=settings.scale, size=size, kernel_a=settings.kernel_a)
+        else:
+            low = read_scan(scan.low) if isinstance(scan, PairedScan) else _lower_field(high, scan.subject_id, settings)
+            _require_one_grid(low, high)
+            enlarged = _stack(unit_slices(low, plane=settings.plane, indices=indices))
+    except (DataError, VolumeError) as error:
+        raise DataError(f"{path}: {error}") from error
+    if tissue_labels:
+        enlarged = torch.cat([enlarged, label_channel(enlarged)], dim=1)
+    return SlicePairs(
+        scan.subject_id, *(_in_stacks(images, settings.depth) for images in (enlarged, _stack(reference)))
+    )
+
+
+def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> list[int]:
+    """Put the neighbours of every slice around it, one stack after the other."""
+    available = volume.voxels.shape[plane_axis(volume.affine, settings.plane)]
+    if settings.depth > available:
+        raise DataError(f"stacks of {settings.depth} slices were asked for, the scan has {available}")
+    firsts = [min(max(index - settings.depth // 2, 0), available - settings.depth) for index in indices]
+    return [first + offset for first in firsts for offset in range(settings.depth)]
+
+
+def _in_stacks(images: Tensor, depth: int) -> Tensor:
+    return images if depth == 1 else images.reshape(-1, depth, *images.shape[1:]).movedim(1, 2)
+
+
+def lower_resolution(reference: Tensor, *, settings: PairSettings) -> Tensor:
+    """Lower the resolution of slices (S, 1, H, W) by blur and block means or by truncated k-space.
+
+    Raises
+    ------
+    SettingError
+        If the degradation is none of the two.
+    """
+    match settings.degradation:
+        case "blur":
+            return blur_downsample(reference, scale=settings.scale, sigma_px=settings.sigma_px)
+        case "kspace":
+            return crop_kspace(reference, scale=settings.scale)
+        case other:
+            raise SettingError(f"the resolution is lowered by blur or kspace, not by {other}")
+
+
+def _lower_field(high: Volume, subject_id: str, settings: PairSettings) -> Volume:
+    if settings.low_field is None:  # a configuration refuses this before
+        raise DataError("a lower field needs the sequence of the scan")
+    return lower_field_volume(high, settings=settings.low_field, subject_id=subject_id, seed=settings.noise_seed)
+
+
+def _require_one_grid(low: Volume, high: Volume) -> None:
+    if low.voxels.shape != high.voxels.shape or not np.allclose(low.affine, high.affine, rtol=0, atol=1e-3):
+        raise DataError(
+            "the low-quality scan does not lie on the grid of this one; register the pair with dnsp register"
+        )
+
+
+def _stack(slices: npt.NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(slices)).unsqueeze(1)

@@ -1,0 +1,149 @@
+"""The report: every figure is there or named, nothing is fetched, and the answer follows the numbers."""
+
+import json
+import shutil
+import sys
+
+import pytest
+
+from dnsp.errors import MissingExtraError
+from dnsp.reproduction.report import write_report
+
+FIGURES = ("2", "3", "5", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19-20", "21")
+
+
+def test_all_figures_are_there_and_in_order(page):
+    assert [i.removeprefix("figure-") for i in page.ids if i.startswith("figure-")] == list(FIGURES)
+    assert "Left out" not in "".join(page.text)
+
+
+def test_nothing_is_fetched(page, report):
+    assert all(link.startswith(("data:image/", "#")) for link in page.links)
+    assert all(link[1:] in page.ids for link in page.links if link.startswith("#"))
+    assert "url(" not in report.read_text(encoding="utf-8")
+    assert 300_000 < report.stat().st_size < 6_000_000
+
+
+def test_stand_ins_are_named_as_what_they_are(page):
+    text = " ".join("".join(page.text).split())
+    assert "Stand-in for ADNI: procedural heads, 3 T contrast" in text
+    assert "compare the order of the methods" in text
+
+
+@pytest.fixture
+def answer(parse):
+    """Write the report of a folder and give its text."""
+
+    def read(folder):
+        return " ".join("".join(parse(write_report(folder)).text).split())
+
+    return read
+
+
+def test_figures_and_tables_without_data_are_named_as_left_out(folder, parse):
+    page = parse(write_report(folder))
+    text = "".join(page.text)
+    assert "Left out, for want of data in this folder: Figures " + ", ".join(FIGURES) in text
+    assert [i.removeprefix("figure-") for i in page.ids if i.startswith("figure-")] == list(FIGURES)
+    assert text.count("Left out: the folder holds no images of the experiment") == 5
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        ({"edsr-AP": 0.5}, ("Yes, here", "DNSP-EDSR-AP is better than EDSR (NP)")),
+        ({"edsr-AP": -0.8}, ("No gain is seen here", "DNSP-EDSR-AP is worse than EDSR (NP)")),
+        ({"edsr-AP_matched": 0.5}, ("Yes, here", "DNSP-EDSR-AP, matched is better than EDSR (NP)")),
+        ({"edsr-AP_matched": -0.9}, ("No gain is seen here", "DNSP-EDSR-AP, matched is worse than EDSR (NP)")),
+    ],
+)
+def test_the_answer_follows_the_sign(folder, shift, words, answer, keep_rows):
+    def change(row):
+        return {**row, "psnr_db": repr(float(row["psnr_db"]) + shift.get(row["method"], 0.0))}
+
+    keep_rows(folder, lambda _: True, change)
+    text = answer(folder)
+    assert all(word in text for word in words)
+
+
+def test_seeds_that_disagree_leave_it_undecided(folder, answer, keep_rows):
+    # AP gains 0.6 dB in one training and loses as much in another: every subject agrees, luck decides
+    def change(row):
+        swing = {"0": 0.6, "1": -0.5, "2": 0.1}[row["seed"]] if row["method"] == "edsr-AP" else 0.0
+        return {**row, "psnr_db": repr(float(row["psnr_db"]) + swing)}
+
+    keep_rows(folder, lambda _: True, change)
+    text = answer(folder)
+    assert "No gain is seen here" in text
+    assert "DNSP-EDSR-AP and EDSR (NP) cannot be told apart" in text
+
+
+def test_the_same_folder_gives_the_same_report(folder, made_up_results):
+    shutil.copy(made_up_results / "epochs.csv", folder)
+    before = write_report(folder).read_bytes()
+    assert write_report(folder).read_bytes() == before
+
+
+@pytest.mark.parametrize("few", [{"seed": "0"}, {"subject_id": ("sub-11", "sub-12", "sub-13", "sub-14")}])
+def test_one_training_or_few_subjects_decide_nothing(folder, few, answer, keep_rows):
+    keep_rows(folder, lambda row: all(row[column] in wanted for column, wanted in few.items()))
+    text = answer(folder)
+    assert "This run cannot tell." in text
+    assert "DNSP-EDSR-AP came out above EDSR (NP), untested" in text
+
+
+def test_one_subject_gets_means_without_intervals(folder, answer, keep_rows):
+    keep_rows(folder, lambda row: row["subject_id"] == "sub-11")
+    text = answer(folder)
+    assert "one subject" in text
+    assert "untested" in text
+
+
+def test_a_folder_without_both_sides_says_that_it_cannot_say(folder, answer, keep_rows):
+    keep_rows(folder, lambda row: row["method"] == "edsr-AP")
+    assert "so it cannot say" in answer(folder)
+
+
+def test_identical_images_are_left_out_and_counted(folder, answer, keep_rows):
+    keep_rows(folder, lambda _: True, lambda row: {**row, "psnr_db": "inf"} if row["slice"] == "40" else row)
+    assert "90 such rows" in answer(folder)  # 6 methods, 3 seeds, 5 subjects
+
+
+def test_what_was_tried_stands_beside_its_test(page, numbers):
+    gains = [name for name in numbers if name.startswith("gain.crossvalidation.adni.x2.1.")]
+    assert {name.split(".")[5] for name in gains} == {"edsr-LR_alpha0", "edsr-AP_matched"}
+    assert numbers["gain.confirmation.adni.x2.1.edsr-AP_matched.trainings"]["value"] == 4
+    assert "gain.table1.adni.x2.1.edsr-AP_matched" not in numbers  # the confirmation has more trainings
+    assert "gain.table1.brainweb.x2.1.edsr-AP_matched" in numbers
+    text = "".join(page.text)
+    assert "DNSP-EDSR-AP, matched: with 25\N{NO-BREAK SPACE}% of the training slices the gain is" in text
+    table = text[text.index("highest gain first") :]
+    first, second = table.index("AP, matched"), table.index("LR, alpha \N{MULTIPLICATION SIGN} 0.1")
+    assert first < second
+    assert table[second:].split("\n")[0].endswith("---")  # it was not chosen, so nothing of the test is shown
+
+
+@pytest.mark.parametrize(
+    ("column", "shift", "words"),
+    [
+        ("rank_excess", -5, "less rank than the truth, so that lowering it leads away"),
+        ("rank_excess", 5, "more rank than the truth, so that lowering it leads towards"),
+        ("sharpness_ratio", -0.5, "are less sharp, so that more sharpness leads towards"),
+        ("sharpness_ratio", 0.5, "are sharper, so that more sharpness leads away"),
+    ],
+)
+def test_what_the_priors_do_follows_the_sign(folder, column, shift, words, answer, keep_rows):
+    keep_rows(folder, lambda _: True, lambda row: {**row, column: repr(float(row[column]) + shift)})
+    assert words in answer(folder)
+
+
+def test_an_unfinished_run_says_so(folder, answer):
+    run = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**run, "finished": None}))
+    assert "This run is not finished" in answer(folder)
+
+
+def test_without_matplotlib_the_extra_is_named(made_up_results, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"matplotlib.*dnsp\[report\]"):
+        write_report(made_up_results)
