@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort
+from dnsp.cli.options import Cohort, Entities, Pattern, Subjects, Suffix, read_entities, split_commas
 
 __all__ = ["balance"]
 
@@ -20,10 +20,10 @@ _OPTION_OF_TERM = {"low_rank": "alpha", "sharpness": "beta", "total_variation": 
 def balance(
     cohort: Cohort,
     recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
-    subjects: Subjects = "",
+    subject: Subjects = None,
     suffix: Suffix = "T1w",
     entity: Entities = None,
-    series: Series = "",
+    pattern: Pattern = "",
     ratio: Annotated[float, typer.Option(help="Wanted size of a prior's gradient beside the data term's.")] = 0.1,
     model: Annotated[
         str, typer.Option(help="Measure at this model's output; by default half-way between bicubic and reference.")
@@ -33,13 +33,20 @@ def balance(
     """Print the gradient norm of every term, and the weights at which the priors are of a chosen ratio to the data term."""
     import torch
 
-    from dnsp.networks import find_model, load_model
+    from dnsp.data import find_cohort
+    from dnsp.networks import load_model
     from dnsp.priors import Objective, balanced_weights, gradient_norms
     from dnsp.training import Patches, TrainingConfig, make_pairs, read_recipe, shuffled_batches
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
-    scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)
-    network = load_model(find_model(model, scale=config.pairs.scale))[0] if model else None
+    scans = find_cohort(
+        cohort,
+        subjects=split_commas(subject, "--subject"),
+        suffix=suffix,
+        entities=read_entities(entity),
+        pattern=pattern,
+    )
+    network = load_model(model, scale=config.pairs.scale).network if model else None
     pairs = [make_pairs(scan, settings=config.pairs) for scan in scans]
     patches = Patches(pairs, settings=config.patches, seed=config.seed, epoch=0)
     # Fixed filters stand for the learned ones, which start there; total variation is measured beside them.

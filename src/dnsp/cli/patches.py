@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort, split_cohort
+from dnsp.cli.options import Cohort, Entities, Pattern, Subjects, Suffix, read_entities, split_commas
 
 __all__ = ["patches"]
 
@@ -18,10 +18,10 @@ def patches(
     cohort: Cohort,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for patches.tsv and the two contact sheets.")],
     recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
-    subjects: Subjects = "",
+    subject: Subjects = None,
     suffix: Suffix = "T1w",
     entity: Entities = None,
-    series: Series = "",
+    pattern: Pattern = "",
     split: Annotated[Path | None, typer.Option(help="The split.json of the training to come.")] = None,
     test: Annotated[int, typer.Option(min=0, help="As dnsp train will have it: subjects kept for testing.")] = 0,
     validation: Annotated[int | None, typer.Option(min=0, help="As dnsp train will have it.")] = None,
@@ -32,12 +32,19 @@ def patches(
     Look at sharp.png and smooth.png, write no for yes in the list's first column to drop a patch, and give the list to dnsp
     train --patch-list.
     """
-    from dnsp.io.atomic import require_writable
+    from dnsp.data import find_cohort, split_cohort
+    from dnsp.io.atomic import make_folder, require_writable
     from dnsp.plotting import ContactPrint, draw_contact_sheet
     from dnsp.training import TrainingConfig, find_candidates, make_pairs, read_recipe, write_patch_list
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
-    scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)
+    scans = find_cohort(
+        cohort,
+        subjects=split_commas(subject, "--subject"),
+        suffix=suffix,
+        entities=read_entities(entity),
+        pattern=pattern,
+    )
     training, _, _ = split_cohort(
         scans,
         split_file=split,
@@ -45,7 +52,7 @@ def patches(
         validation=config.validation_subjects if validation is None else validation,
         seed=config.seed,
     )
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     require_writable(output / "patches.tsv", overwrite=overwrite)
     errors = Console(stderr=True)
     pairs = [

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
-from rich.console import Console
 
-from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort, split_cohort
+from dnsp.cli.options import Cohort, Entities, Pattern, Subjects, Suffix, read_entities, require_positive, split_commas
+from dnsp.cli.progress import JobProgress
 from dnsp.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ def train(
     cohort: Cohort,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run: its state, log and model.")],
     recipe: Annotated[Path | None, typer.Option(help="A TOML file of settings that differ from the defaults.")] = None,
-    subjects: Subjects = "",
+    subject: Subjects = None,
     suffix: Suffix = "T1w",
     entity: Entities = None,
-    series: Series = "",
+    pattern: Pattern = "",
     low_session: Annotated[str, typer.Option(help="Train on pairs: the BIDS session of the low-quality scans.")] = "",
     high_session: Annotated[str, typer.Option(help="The BIDS session of the high-quality scans.")] = "",
     registered: Annotated[
         bool, typer.Option("--registered", help="The pairs lie on one grid already; do not register them.")
     ] = False,
-    kind: Annotated[
-        Kind | None, typer.Option(help="What lowers the quality of single scans: blur, kspace or low-field.")
+    degradation: Annotated[
+        Kind | None, typer.Option(help="How low-quality scans are made of single scans: blur, kspace or low-field.")
     ] = None,
     scale: Annotated[int | None, typer.Option(help="2, 3 or 4.")] = None,
     network: Annotated[
@@ -72,42 +72,44 @@ def train(
 
     The defaults are the paper's; a recipe changes them, and the options here change the recipe.
     """
-    from dnsp.data import PairedScan
+    from dnsp.data import PairedScan, find_cohort, split_cohort
     from dnsp.training import TrainingConfig, read_recipe
     from dnsp.training import train as run
 
+    require_positive(epochs=epochs, per_slice=per_slice, fraction=fraction)
     config = read_recipe(recipe) if recipe else TrainingConfig()
     scans = find_cohort(
         cohort,
-        subjects=subjects,
+        subjects=split_commas(subject, "--subject"),
         suffix=suffix,
-        entities=entity,
-        series=series,
+        entities=read_entities(entity),
+        pattern=pattern,
         low_session=low_session,
         high_session=high_session,
     )
     pairs = [scan for scan in scans if isinstance(scan, PairedScan)]
-    if pairs and (kind or scale):
-        raise SettingError("pairs have their own low-quality scans: --kind and --scale do not go with them")
+    if pairs and (degradation or scale):
+        raise SettingError("pairs have their own low-quality scans; leave out --degradation and --scale")
     config = replace(
         config,
         network=network or config.network,
-        pairs=_pair_settings(config.pairs, kind="paired" if pairs else kind, scale=scale),
-        patches=replace(config.patches, per_slice=per_slice or config.patches.per_slice),
+        pairs=_pair_settings(config.pairs, kind="paired" if pairs else degradation, scale=scale),
+        patches=replace(config.patches, per_slice=config.patches.per_slice if per_slice is None else per_slice),
         objective=replace(
             config.objective,
             preset=prior or config.objective.preset,  # type: ignore[arg-type]  # checked when made
             form=form or config.objective.form,  # type: ignore[arg-type]  # likewise
         ),
-        optimiser=replace(config.optimiser, epochs=epochs or config.optimiser.epochs),
+        optimiser=replace(config.optimiser, epochs=config.optimiser.epochs if epochs is None else epochs),
         fraction=config.fraction if fraction is None else fraction,
         validation_subjects=config.validation_subjects if validation is None else validation,
         seed=config.seed if seed is None else seed,
     )
     if pairs and not registered:
-        from dnsp.cli.register import register_pairs
+        from dnsp.registration import register_pairs
 
-        scans = [*register_pairs(pairs, output / "registered", console=Console(stderr=True))]
+        with JobProgress("registering") as progress:
+            scans = [*register_pairs(pairs, output / "registered", callback=progress)]
         if not scans:
             raise DataError(f"{cohort}: no pair could be registered; {output / 'registered' / 'failed.csv'} says why")
     training, held_out, tested = split_cohort(

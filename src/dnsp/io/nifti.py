@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from nibabel.nifti1 import Nifti1Header
 
-__all__ = ["read_nifti", "require_writable_nifti", "write_nifti"]
+__all__ = ["read_nifti", "require_writable_nifti", "settle_non_finite", "write_nifti"]
 
 _CHUNK_VOXELS = 1 << 20
 _SNIFFED_BYTES = 540  # the longer of the two headers
@@ -87,7 +87,7 @@ def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Vol
         raise VolumeError(f"{path}: too large for the memory ({_one_line(error)}); is its header damaged?") from error
     except _BAD_HEADER as error:
         raise VolumeError(f"{path}: its header makes no sense ({_one_line(error)}); convert the scan anew") from error
-    _settle_non_finite(voxels, fill_non_finite, path)
+    settle_non_finite(voxels, fill_non_finite, path)
     try:
         return Volume(voxels, affine, header)
     except VolumeError as error:
@@ -224,14 +224,16 @@ def _read_voxels(path: Path, header: Nifti1Header) -> npt.NDArray[np.float32]:
     return voxels
 
 
-def _settle_non_finite(voxels: npt.NDArray[np.float32], fill: float | None, path: Path) -> None:
+def settle_non_finite(voxels: npt.NDArray[np.float32], fill: float | None, name: str | Path) -> None:
+    """Replace NaN and infinite voxels in place, or refuse a scan that holds them."""
     finite = np.isfinite(voxels)
     missing = finite.size - np.count_nonzero(finite)
     if missing == finite.size:
-        raise VolumeError(f"{path}: every voxel is NaN or infinite; there is no image to work on, leave this scan out")
+        raise VolumeError(f"{name}: every voxel is NaN or infinite; leave this scan out")
     if missing and fill is None:
         raise VolumeError(
-            f"{path}: {missing} of {finite.size} voxels are NaN or infinite; repair the scan or have them filled"
+            f"{name}: {missing} of {finite.size} voxels are NaN or infinite; repair the scan, or replace them with "
+            "--fill-non-finite"
         )
     if missing:
         voxels[~finite] = fill

@@ -13,21 +13,26 @@ from dnsp.volume import Volume
 __all__ = ["read_scan"]
 
 
-def read_scan(path: Path, *, fill_non_finite: float | None = None, series_uid: str | None = None) -> Volume:
-    """Read a scan, in the way that its name asks for.
+def read_scan(path: str | Path, *, fill_non_finite: float | None = None, series_uid: str | None = None) -> Volume:
+    """Read a scan in any format that dnsp knows.
 
-    Names that end as NIfTI files do are read by `read_nifti` (and T1 scans that the brainweb-dl package stored have their
-    axes put right), .mnc and .mnc.gz by `read_minc`, .rawb, .raws and their .gz by `read_brainweb_raw`; folders, .zip
-    archives and every other file by `read_dicom`.
+    The name decides the format: NIfTI (.nii, .nii.gz, .hdr, .img; the axes of T1 scans that the brainweb-dl package stored
+    are corrected), MINC (.mnc, .mnc.gz) and BrainWeb's raw files (.rawb, .raws, also with .gz). A folder, a .zip archive
+    and every other file is read as DICOM.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         A file, or the folder of a DICOM series.
     fill_non_finite : float, optional
-        The intensity that takes the place of NaN and infinite voxels of a NIfTI file.
+        The intensity that replaces NaN and infinite voxels of a NIfTI file.
     series_uid : str, optional
-        The end of the SeriesInstanceUID to read, where there is more than one DICOM series.
+        The end of the SeriesInstanceUID to read, for a folder with more than one DICOM series.
+
+    Returns
+    -------
+    Volume
+        Voxels in the scan's own units, and the affine in RAS+ millimetres.
 
     Raises
     ------
@@ -35,7 +40,18 @@ def read_scan(path: Path, *, fill_non_finite: float | None = None, series_uid: s
         If the scan cannot be read.
     MissingExtraError
         If the file is DICOM and pydicom is not installed, or MINC 2 and h5py is not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from nibabel import Nifti1Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Nifti1Image(np.ones((4, 4, 2), dtype=np.float32), np.eye(4)).to_filename(f"{folder}/scan.nii.gz")
+    ...     read_scan(f"{folder}/scan.nii.gz")
+    Volume(4 x 4 x 2 voxels, 1 x 1 x 1 mm, intensities 1 to 1)
     """
+    path = Path(path)
     if path.is_dir():
         return read_dicom(path, series_uid=series_uid)
     if is_nifti_name(path):

@@ -8,18 +8,23 @@ import torch
 
 from dnsp.errors import SettingError
 
-__all__ = ["Precision", "choose_device", "choose_precision"]
+__all__ = ["Precision", "choose_device", "choose_precision", "set_threads"]
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
 
 def choose_device(name: str) -> torch.device:
-    """Find the device a user named; "auto" is the first GPU, or else the CPU.
+    """Find a device by name; "auto" is the first GPU if there is one, else the CPU.
 
     Raises
     ------
     SettingError
         If the name is unknown or this machine has no such device.
+
+    Examples
+    --------
+    >>> choose_device("cpu")
+    device(type='cpu')
     """
     if name == "auto":
         return torch.device(
@@ -27,12 +32,18 @@ def choose_device(name: str) -> torch.device:
         )
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()  # a device without memory, such as meta, is none to compute on
     except (RuntimeError, AssertionError) as error:
         raise SettingError(
-            f"device {name!r} is not to be had on this machine; use auto, cpu, cuda, cuda:1 or mps"
+            f"--device {name} is not available on this machine; use auto, cpu, cuda, cuda:1 or mps"
         ) from error
     return device
+
+
+def set_threads(count: int) -> None:
+    """Set the number of CPU threads; with 0, torch chooses."""
+    if count:
+        torch.set_num_threads(count)
 
 
 def choose_precision(precision: Precision, device: torch.device) -> torch.dtype:

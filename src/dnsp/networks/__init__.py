@@ -3,7 +3,7 @@
 from dnsp.networks.dcsrn import DCSRN, DCSRNSettings
 from dnsp.networks.edsr import EDSR, EDSRSettings
 from dnsp.networks.lfmri import LFMRI, LFMRISettings
-from dnsp.networks.model_files import ModelCard, find_model, load_model, save_model, shipped_models
+from dnsp.networks.model_files import LoadedModel, ModelCard, find_model, load_model, save_model, shipped_models
 from dnsp.networks.named import NAMED_NETWORKS, NetworkSettings, build_network, dimensions_of, needs_tissue_labels
 from dnsp.networks.srcnn import SRCNN, SRCNNSettings
 from dnsp.networks.user_network import BroughtNetwork, BroughtNetworkSettings, is_class_name
@@ -19,6 +19,7 @@ __all__ = [
     "DCSRNSettings",
     "EDSRSettings",
     "LFMRISettings",
+    "LoadedModel",
     "ModelCard",
     "NetworkSettings",
     "SRCNNSettings",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -22,7 +22,9 @@ from dnsp.networks.named import NetworkSettings, build_network
 from dnsp.networks.srcnn import SRCNNSettings
 from dnsp.networks.user_network import BroughtNetworkSettings
 
-__all__ = ["ModelCard", "find_model", "load_model", "save_model", "shipped_models"]
+__all__ = ["LoadedModel", "ModelCard", "find_model", "load_model", "save_model", "shipped_models"]
+
+_DEFAULT_MODEL = "edsr-small"
 
 _CARD_KEY = "dnsp_model_card"
 _CARD_FORMAT = 1
@@ -105,31 +107,46 @@ def save_model(path: Path, network: nn.Module, card: ModelCard, *, overwrite: bo
         unfinished.write_text(card.to_json() + "\n", encoding="utf-8")
 
 
-def load_model(path: Path, *, trusted_class: str = "") -> tuple[nn.Module, ModelCard]:
-    """Read a model that `save_model` wrote.
+class LoadedModel(NamedTuple):
+    """A network in evaluation mode, on the CPU, and its card."""
 
-    A file can name a network class that is none of ours. Importing it runs its module, so it is done only where the caller
-    names the same class.
+    network: nn.Module
+    card: ModelCard
+
+
+def load_model(model: str | Path, *, scale: int | None = None, trust: str = "") -> LoadedModel:
+    """Read a model: an included one by name, or a file that ``dnsp train`` wrote.
+
+    A file can name a network class that is not part of dnsp. Importing that class runs its module, so it is done only if
+    `trust` names the same class.
 
     Parameters
     ----------
-    path : Path
-        The weights' file.
-    trusted_class : str
+    model : str or Path
+        ``"default"``, the name of another included model, or a .safetensors file.
+    scale : int, optional
+        Of an included model: 2, 3 or 4; 2 by default.
+    trust : str
         The ``package.module:Class`` that may be imported.
 
     Returns
     -------
-    network : nn.Module
-        On the CPU, in evaluation mode.
-    card : ModelCard
+    LoadedModel
+        The network, on the CPU and in evaluation mode, and its card.
 
     Raises
     ------
     ModelError
         If the file cannot be read, is no safetensors file, carries no card, its weights do not fit its card, or it needs a
         class that is not trusted.
+
+    Examples
+    --------
+    >>> network, card = load_model("default", scale=3)
+    >>> card.scale
+    3
     """
+    path = model if isinstance(model, Path) else find_model(model, scale=scale or 2)
     try:
         with safe_open(path, framework="pt") as file:
             card_text = (file.metadata() or {}).get(_CARD_KEY)
@@ -142,20 +159,20 @@ def load_model(path: Path, *, trusted_class: str = "") -> tuple[nn.Module, Model
         raise ModelError(f"{path}: no dnsp model card inside; give a model that dnsp train wrote")
     try:
         card = ModelCard.from_json(card_text)
-        _require_trusted(card.network, trusted_class)
+        _require_trusted(card.network, trust)
         network = build_network(card.network)
         network.load_state_dict(weights)
     except (ModelError, SettingError) as error:
         raise ModelError(f"{path}: {error}") from error
     except RuntimeError as error:
         raise ModelError(f"{path}: the weights do not fit the card's {_architecture_of(card.network)}") from error
-    return network.eval(), card
+    return LoadedModel(network.eval(), card)
 
 
-def _require_trusted(settings: NetworkSettings, trusted_class: str) -> None:
-    if isinstance(settings, BroughtNetworkSettings) and settings.class_name != trusted_class:
+def _require_trusted(settings: NetworkSettings, trust: str) -> None:
+    if isinstance(settings, BroughtNetworkSettings) and settings.class_name != trust:
         raise ModelError(
-            f"it needs the network {settings.class_name}; where you trust that code, say --network {settings.class_name}"
+            f"it runs the code of the class {settings.class_name}; if you trust this code, use --trust {settings.class_name}"
         )
 
 
@@ -170,12 +187,12 @@ def shipped_models() -> dict[str, dict[int, Path]]:
 
 
 def find_model(name_or_path: str, *, scale: int) -> Path:
-    """Find the file of a shipped model by name, or take a path to a model file as it is.
+    """Find the file of an included model by name ("default" is one), or check that a model file exists.
 
     Raises
     ------
     ModelError
-        If there is neither a shipped model of that name for that scale nor such a file.
+        If there is neither an included model of that name for that scale nor such a file.
     """
     path = Path(name_or_path)
     if path.suffix == ".safetensors":
@@ -183,13 +200,17 @@ def find_model(name_or_path: str, *, scale: int) -> Path:
             raise ModelError(f"{path}: no such model file")
         return path
     models = shipped_models()
+    if name_or_path == "default":
+        name_or_path = _DEFAULT_MODEL
     if name_or_path not in models:
         raise ModelError(
             f"no model is called {name_or_path!r}; give a .safetensors file or one of: {', '.join(models)}"
         )
     if scale not in models[name_or_path]:
         scales = ", ".join(map(str, models[name_or_path]))
-        raise ModelError(f"model {name_or_path!r} comes for scale {scales}, not {scale}")
+        raise ModelError(
+            f"the included model {name_or_path!r} is for scale {scales}, not {scale}; use --scale {scales}"
+        )
     return models[name_or_path][scale]
 
 

@@ -3,6 +3,7 @@
 from dnsp.training.config import OptimiserSettings, PairSettings, PatchSettings, TrainingConfig, read_recipe
 from dnsp.training.loop import train
 from dnsp.training.pair_cache import cache_pairs
+from dnsp.training.patch_database import draw_database
 from dnsp.training.patch_lists import (
     ExtremePatch,
     cut_extreme_patches,
@@ -23,6 +24,7 @@ __all__ = [
     "TrainingConfig",
     "cache_pairs",
     "cut_extreme_patches",
+    "draw_database",
     "find_candidates",
     "lower_resolution",
     "make_pairs",
