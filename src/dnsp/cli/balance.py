@@ -28,6 +28,13 @@ def balance(
     model: Annotated[
         str, typer.Option(help="Measure at this model's output; by default half-way between bicubic and reference.")
     ] = "",
+    trust: Annotated[
+        str,
+        typer.Option(
+            metavar="PACKAGE.MODULE:CLASS",
+            help="Import this network class. A model of your own network needs it; give it only for code that you trust.",
+        ),
+    ] = "",
     batches: Annotated[int, typer.Option(min=1, help="Batches to average over.")] = 10,
 ) -> None:
     """Print the gradient norm of every term, and the weights at which the priors are of a chosen ratio to the data term."""
@@ -46,8 +53,8 @@ def balance(
         entities=read_entities(entity),
         pattern=pattern,
     )
-    network = load_model(model, scale=config.pairs.scale).network if model else None
-    pairs = [make_pairs(scan, settings=config.pairs) for scan in scans]
+    network = load_model(model, scale=config.pairs.scale, trust=trust).network if model else None
+    pairs = [make_pairs(scan, settings=config.pairs, network=network) for scan in scans]
     patches = Patches(pairs, settings=config.patches, seed=config.seed, epoch=0)
     # Fixed filters stand for the learned ones, which start there; total variation is measured beside them.
     objectives = [Objective(replace(config.objective, preset=preset)) for preset in ("LR", "FS", "TVLR")]

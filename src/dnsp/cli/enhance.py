@@ -95,13 +95,13 @@ def enhance(
 
     from dnsp.cohorts import FileOptions, enhance_files
     from dnsp.methods import choose_method, set_threads
-    from dnsp.networks import shipped_models
+    from dnsp.networks import included_models
 
     set_threads(threads)
     chosen = choose_method(
         method, scale=scale, model=model, trust=trust, database=database, device=device, precision=precision
     )
-    if method == "network" and model in ("default", *shipped_models()):
+    if method == "network" and model in ("default", *included_models()):
         warn(INCLUDED_MODEL_WARNING)
     options = FileOptions(dicom=dicom, series_uid=series, fill_non_finite=fill_non_finite, overwrite=overwrite)
     with JobProgress("enhancing") as progress:

@@ -7,15 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from torch import nn
-
 from dnsp.errors import SettingError
 from dnsp.methods.device import Precision, choose_device, choose_precision
 from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv
-from dnsp.methods.network import Method, NetworkMethod, NetworkStackMethod, StackMethod, enlarge_bicubic
+from dnsp.methods.network import Method, NetworkMethod, StackMethod, enlarge_bicubic
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import load_database
-from dnsp.networks import ModelCard, dimensions_of, find_model, load_model
+from dnsp.networks import Model, find_model, load_model
 
 __all__ = ["ChosenMethod", "MethodName", "choose_method"]
 
@@ -34,7 +32,7 @@ def choose_method(
     name: MethodName = "network",
     *,
     scale: int | None = None,
-    model: str | Path | tuple[nn.Module, ModelCard] = "default",
+    model: str | Path | Model = "default",
     trust: str = "",
     database: str | Path | None = None,
     device: str = "auto",
@@ -84,54 +82,53 @@ def choose_method(
         raise SettingError(f"--method must be one of {', '.join(get_args(MethodName))}, not {name!r}")
     if scale not in (None, 1, 2, 3, 4):
         raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale}")
-    if precision not in get_args(Precision):
-        raise SettingError(f"--precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
     if (database is not None) != (name == "srsw"):
         raise SettingError("--database and --method srsw need each other: give both or neither")
     if name == "network":
         return _choose_network(scale, model, trust=trust, device=device, precision=precision)
     given = {"model": model != "default", "trust": trust, "device": device != "auto", "precision": precision != "auto"}
-    for option in (option for option, is_given in given.items() if is_given):
-        raise SettingError(f"--{option} applies to --method network only, not to {name}; leave it out")
+    if unused := [f"--{option}" for option, is_given in given.items() if is_given]:
+        raise SettingError(f"{', '.join(unused)} applies to --method network only, not to {name}; leave it out")
     if scale == 1:
         raise SettingError(f"--method {name} enlarges by 2, 3 or 4; use --scale 2, 3 or 4")
     if name == "bicubic":
         return ChosenMethod(enlarge_bicubic, scale or 2, {"Method": "bicubic"})
     if database is not None:
-        patches = load_database(Path(database))
-        _require_scale(scale, patches.scale, f"{database} was made")
-        return ChosenMethod(SRSW(patches), patches.scale, {"Method": "srsw", "Database": Path(database).name})
+        return _choose_srsw(scale, Path(database))
     settings = TUNED_LRTV if name == "lrtv-tuned" else LRTVSettings()
     return ChosenMethod(partial(lrtv, settings=settings), scale or 2, {"Method": name, **asdict(settings)})
 
 
+def _choose_srsw(scale: int | None, database: Path) -> ChosenMethod:
+    patches = load_database(database)
+    if scale not in (None, patches.scale):
+        raise SettingError(f"{database} was made for scale {patches.scale}, not {scale}; use --scale {patches.scale}")
+    return ChosenMethod(SRSW(patches), patches.scale, {"Method": "srsw", "Database": database.name})
+
+
 def _choose_network(
     scale: int | None,
-    model: str | Path | tuple[nn.Module, ModelCard],
+    model: str | Path | Model,
     *,
     trust: str,
     device: str,
     precision: Precision,
 ) -> ChosenMethod:
-    if isinstance(model, (str, Path)):
-        network, card = load_model(model, scale=scale, trust=trust)
-        name = find_model("default", scale=card.scale).stem if model == "default" else str(model)
-    else:
-        network, card = model
+    if isinstance(model, Model):
         name = "a model in memory"
-    _require_scale(scale, card.scale, f"{name} was trained")
+        network, card = model
+        if scale is not None:
+            card.require_scale(scale)
+    else:
+        name = find_model("default", scale=scale).stem if model == "default" else str(model)
+        network, card = load_model(model, scale=scale, trust=trust)
     chosen = choose_device(device)
-    dtype = choose_precision(precision, chosen)
-    kind = NetworkMethod if dimensions_of(card.network) == 2 else NetworkStackMethod
+    dtype = choose_precision(precision, chosen, network=network)
     facts = {
         "Method": "network",
         "Model": name,
         "Precision": str(dtype).removeprefix("torch."),
         "TrainedOn": card.data.get("name", ""),
     }
-    return ChosenMethod(kind(network, card, device=chosen, dtype=dtype), card.scale, facts)
-
-
-def _require_scale(asked: int | None, available: int, what: str) -> None:
-    if asked not in (None, available):
-        raise SettingError(f"{what} for scale {available}, not {asked}; use --scale {available}")
+    method = NetworkMethod(network, card, device=chosen, dtype=dtype)
+    return ChosenMethod(method, scale or card.default_scale, facts)

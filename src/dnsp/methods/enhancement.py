@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy.typing as npt
-from torch import nn
 
 from dnsp.io import as_volume
 from dnsp.methods.choice import MethodName, choose_method
 from dnsp.methods.device import Precision
 from dnsp.methods.whole_volume import enhance_volume
-from dnsp.networks import ModelCard
+from dnsp.networks import Model
 from dnsp.volume import Plane, Volume
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def enhance(  # noqa: PLR0913
     scan: AnyScan,
     *,
     scale: int | None = None,
-    model: str | Path | tuple[nn.Module, ModelCard] = "default",
+    model: str | Path | Model = "default",
     method: MethodName = "network",
     plane: Plane = "axial",
     affine: npt.ArrayLike | None = None,
