@@ -6,6 +6,7 @@ functional groups).
 
 from __future__ import annotations
 
+import logging
 import warnings
 import zlib
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Header", "fact", "guard", "read_headers", "require_pydicom"]
 
+_LOGGERS = ("pydicom", "openjpeg", "libjpeg", "pylibjpeg", "PIL")
 _DIRECTORY_CLASS = "1.2.840.10008.1.3.10"  # the SOP class of a DICOMDIR
 _SPECTROSCOPY_CLASSES = ("1.2.840.10008.5.1.4.1.1.4.2",)  # they have rows and columns, but no image
 _MODALITIES_WITHOUT_IMAGES = ("SR", "PR", "KO", "REG", "FID", "DOC", "PLAN", "RTSTRUCT", "RTPLAN")
@@ -107,15 +109,29 @@ def require_pydicom() -> None:
 
 @contextmanager
 def guard(name: str) -> Iterator[None]:
-    """Make one clear error of whatever is raised on damaged bytes, and keep pydicom's warnings on odd ones silent."""
+    """Make one clear error of whatever is raised on damaged bytes, and keep what the libraries say of odd ones silent."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _silent_loggers():
             warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
             yield
     except (DnspError, OSError):
         raise
     except Exception as error:  # pydicom and zipfile let through what their innards raise: struct.error, KeyError, ...
         raise VolumeError(f"{name} is damaged or cut short ({one_line(error)}); export it again") from error
+
+
+@contextmanager
+def _silent_loggers() -> Iterator[None]:
+    """Keep tracebacks and remarks of pydicom and its decoders off the terminal; the errors themselves are raised."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def fact(dataset: Dataset, frame: int | None, keyword: str) -> Any:
@@ -165,7 +181,7 @@ def read_headers(files: list[DicomFile]) -> list[Header]:
             if dataset.file_meta.get("MediaStorageSOPClassUID") == _DIRECTORY_CLASS:
                 continue
             if not dataset.get("SeriesInstanceUID"):
-                if header.should_hold_image or header.is_cut:
+                if header.should_hold_image or header.is_cut or not dataset.get("SOPClassUID"):
                     raise VolumeError(f"{file.name} names no series (SeriesInstanceUID): cut short? Export it again")
                 continue
             for tag in [tag for tag in dataset.keys() if tag.is_private]:  # noqa: SIM118  (plain iteration parses all)
