@@ -25,6 +25,7 @@ _TWELVE_BITS = 4095
 _HDF5_MARK = b"\x89HDF"
 _MINC_MARKS = (b"CDF", _HDF5_MARK)
 _CHUNK_BYTES = 1 << 22
+_LARGEST_GROWTH = 50
 # An empty HDF5 data set of any size takes a few bytes in the file.
 _LARGEST_UNQUESTIONED_VOXELS = 1 << 27
 _LARGEST_VOXELS_PER_BYTE = 400
@@ -178,7 +179,7 @@ def _read_bytes(path: Path, *, most: int | None = None, marks: tuple[bytes, ...]
                 pieces.append(stream.read(_CHUNK_BYTES if most is None else min(_CHUNK_BYTES, most + 1 - held)))
                 held += len(pieces[-1])
                 if is_gzip(path):
-                    require_harmless_growth(path, held)
+                    require_harmless_growth(path, held, largest=_LARGEST_GROWTH)
             return b"".join(pieces)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise VolumeError(f"{path}: damaged or cut short ({one_line(error)}); fetch the file again") from error

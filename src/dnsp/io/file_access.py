@@ -19,7 +19,7 @@ __all__ = ["is_gzip", "list_files", "one_line", "open_file", "require_file", "re
 _GZIP_MARK = b"\x1f\x8b"
 _LARGEST_DEFLATE_GROWTH = 1032  # no deflate stream grows further
 _FREE_GROWTH_BYTES = 1 << 29
-_SUSPICIOUS_GROWTH = 400  # an empty label map of 512 x 512 x 512 voxels grows about 270-fold
+_LARGEST_GROWTH = 400  # an almost empty label map of 512 x 512 x 512 voxels grows about 270-fold
 
 
 def require_file(path: Path) -> None:
@@ -64,7 +64,7 @@ def open_file(path: Path) -> BufferedIOBase:
     return gzip.open(path) if is_gzip(path) else path.open("rb")
 
 
-def require_harmless_growth(path: Path, promised_bytes: int) -> None:
+def require_harmless_growth(path: Path, promised_bytes: int, *, largest: int = _LARGEST_GROWTH) -> None:
     """Refuse a gzip file that cannot hold what its header promises, or that grows as no scan does.
 
     Parameters
@@ -73,18 +73,20 @@ def require_harmless_growth(path: Path, promised_bytes: int) -> None:
         A gzip file.
     promised_bytes : int
         What the header says will be read from it, decompressed.
+    largest : int
+        How many times its size a file of more than 512 MiB may grow to.
 
     Raises
     ------
     EOFError
         If no gzip file of this size holds so much.
     VolumeError
-        If it would grow beyond 512 MiB and more than 400-fold.
+        If it would grow beyond 512 MiB and more than `largest` times.
     """
     held = path.stat().st_size
     if promised_bytes > held * _LARGEST_DEFLATE_GROWTH:
         raise EOFError(f"its header promises {promised_bytes} bytes, which {held} compressed bytes cannot hold")
-    if promised_bytes > max(_FREE_GROWTH_BYTES, held * _SUSPICIOUS_GROWTH):
+    if promised_bytes > max(_FREE_GROWTH_BYTES, held * largest):
         raise VolumeError(
             f"{path}: would grow from {held / 2**20:.1f} to {promised_bytes / 2**20:.0f} MiB, as no scan does; "
             "decompress it with gunzip if you trust it"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 __all__ = ["SNIFFED_BYTES", "describe_foreign"]
 
-SNIFFED_BYTES = 540
+SNIFFED_BYTES = 544  # the longer of the NIfTI headers, and the flag behind it
 _NIFTI_MARKS = ((344, (b"n+1\0", b"ni1\0")), (4, (b"n+2\0", b"ni2\0")))
 
 

@@ -6,6 +6,7 @@ The format: https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat.
 from __future__ import annotations
 
 import gzip
+import logging
 import warnings
 import zlib
 from pathlib import Path
@@ -21,6 +22,10 @@ from dnsp.io.stored_voxels import StoredVoxels, read_stored_voxels
 from dnsp.volume import Volume
 
 __all__ = ["read_mgh"]
+
+_GOOD_RAS_AT = 28  # a flag of two bytes: whether the file says where its voxels lie
+_SILENT = logging.getLogger(f"{__name__}.silent")  # takes what nibabel would log of a bad header
+_SILENT.disabled = True
 
 
 def read_mgh(path: str | Path, *, fill_non_finite: float | None = None) -> Volume:
@@ -88,7 +93,8 @@ def _read_header(path: Path) -> MGHHeader:
     if len(start) < DATA_OFFSET:
         raise EOFError(f"an MGH header has {DATA_OFFSET} bytes, this one {len(start)}")
     try:
-        header = MGHHeader(start[: MGHHeader._hdrdtype.itemsize], check=True)  # noqa: SLF001  (nibabel has no other name)
+        header = MGHHeader(start, check=False)
+        header.check_fix(logger=_SILENT, error_level=40)
         header.get_data_dtype()
     except (HeaderDataError, KeyError, ValueError) as error:
         raise VolumeError(
@@ -97,7 +103,7 @@ def _read_header(path: Path) -> MGHHeader:
     dims = header["dims"]
     if dims.min() < 1:
         raise VolumeError(f"{path}: of size {' x '.join(map(str, dims))}; give a scan with voxels along every axis")
-    if not np.frombuffer(start, dtype=MGHHeader._hdrdtype, count=1)["goodRASFlag"][0]:  # noqa: SLF001
+    if not any(start[_GOOD_RAS_AT : _GOOD_RAS_AT + 2]):
         warnings.warn(
             f"{path}: this file does not say where its voxels lie; 1 mm voxels and coronal slices are assumed, as "
             "FreeSurfer does",
