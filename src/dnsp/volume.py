@@ -70,7 +70,14 @@ class Volume:
     # load, save and the two for nibabel import dnsp.io when they are called: dnsp.io is built on this module.
 
     @classmethod
-    def load(cls, path: str | Path, *, fill_non_finite: float | None = None, series_uid: str | None = None) -> Volume:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        fill_non_finite: float | None = None,
+        series_uid: str | None = None,
+        volume: int | None = None,
+    ) -> Volume:
         """Read a scan; the same as `dnsp.read_scan`.
 
         Examples
@@ -83,7 +90,7 @@ class Volume:
         """
         from dnsp.io.scan import read_scan
 
-        return read_scan(path, fill_non_finite=fill_non_finite, series_uid=series_uid)
+        return read_scan(path, fill_non_finite=fill_non_finite, series_uid=series_uid, volume=volume)
 
     @classmethod
     def from_nibabel(cls, image: SpatialImage) -> Volume:

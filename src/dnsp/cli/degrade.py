@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from dnsp.cli.options import Overwrite
+from dnsp.cli.options import Overwrite, SeriesUid, VolumeNumber
 from dnsp.cli.progress import JobProgress
 from dnsp.volume import Plane
 
@@ -58,10 +58,8 @@ def degrade(
     seed: Annotated[
         int, typer.Option(help="For low-field: seed of the noise, which also depends on the file's name.")
     ] = 0,
-    series: Annotated[
-        str | None,
-        typer.Option(help="The end of the SeriesInstanceUID to read, for a folder with more than one DICOM series."),
-    ] = None,
+    series: SeriesUid = None,
+    volume: VolumeNumber = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Make a low-quality scan: lower resolution, or a lower field.
@@ -96,7 +94,7 @@ def degrade(
             f"f = {low_field.relaxation_correction:.4f}, signal x {low_field.signal_gain:.4f}, "
             f"added noise {low_field.added_noise_gain:.4f} of the scan's own"
         )
-    options = FileOptions(series_uid=series, overwrite=overwrite)
+    options = FileOptions(series_uid=series, volume=volume, overwrite=overwrite)
     with JobProgress("degrading") as progress:
         results = degrade_files(source, output, settings, options=options, callback=progress)
     failed = sum(result.error is not None for result in results)

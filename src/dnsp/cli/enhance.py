@@ -9,7 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from dnsp.cli.messages import warn
-from dnsp.cli.options import Overwrite
+from dnsp.cli.options import Overwrite, SeriesUid, VolumeNumber
 from dnsp.cli.progress import JobProgress
 from dnsp.errors import SettingError
 from dnsp.volume import Plane
@@ -76,10 +76,8 @@ def enhance(
     dicom: Annotated[
         bool, typer.Option("--dicom", help="Write a derived DICOM series (a folder). The scans must be DICOM.")
     ] = False,
-    series: Annotated[
-        str | None,
-        typer.Option(help="The end of the SeriesInstanceUID to read, for a folder with more than one DICOM series."),
-    ] = None,
+    series: SeriesUid = None,
+    volume: VolumeNumber = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Enlarge and sharpen a scan, or every scan of a folder.
@@ -103,7 +101,9 @@ def enhance(
     )
     if method == "network" and model in ("default", *included_models()):
         warn(INCLUDED_MODEL_WARNING)
-    options = FileOptions(dicom=dicom, series_uid=series, fill_non_finite=fill_non_finite, overwrite=overwrite)
+    options = FileOptions(
+        dicom=dicom, series_uid=series, volume=volume, fill_non_finite=fill_non_finite, overwrite=overwrite
+    )
     with JobProgress("enhancing") as progress:
         results = enhance_files(source, output, chosen, plane=plane, options=options, callback=progress)
     failed = sum(result.error is not None for result in results)

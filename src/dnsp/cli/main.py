@@ -27,7 +27,7 @@ from dnsp.cli import (
 )
 from dnsp.cli.messages import complain, warn
 from dnsp.cli.options import Command
-from dnsp.errors import DnspError, ModelError, SettingError
+from dnsp.errors import DataWarning, DnspError, ModelError, SettingError
 
 __all__ = ["app", "main"]
 
@@ -103,14 +103,17 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _print_warnings_in_one_line() -> None:
-    """Print dnsp's own warnings to users (FutureWarning) as `dnsp: warning: ...`, and others as Python does."""
+    """Print dnsp's own warnings to users as `dnsp: warning: ...`, each once, and others as Python does."""
     shown = warnings.showwarning
+    printed: set[str] = set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if issubclass(category, FutureWarning):
-            warn(message)
-        else:
+        if not issubclass(category, (DataWarning, FutureWarning)):
             shown(message, category, *place, **more)
+        elif str(message) not in printed:
+            printed.add(str(message))
+            warn(message)
 
+    warnings.filterwarnings("always", category=DataWarning)
     warnings.filterwarnings("always", category=FutureWarning, module=r"dnsp(\.|$)")
     warnings.showwarning = show

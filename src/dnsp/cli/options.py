@@ -19,8 +19,10 @@ __all__ = [
     "Entities",
     "Overwrite",
     "Pattern",
+    "SeriesUid",
     "Subjects",
     "Suffix",
+    "VolumeNumber",
     "read_entities",
     "read_size",
     "require_positive",
@@ -45,6 +47,13 @@ Pattern: TypeAlias = Annotated[
     str, typer.Option(help="Use only scans whose path contains this text or glob pattern, for example MP-RAGE.")
 ]
 Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+SeriesUid: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="The end of the SeriesInstanceUID to read, for a folder with more than one DICOM series."),
+]
+VolumeNumber: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="The number of the volume to read, for a DICOM series with more than one.")
+]
 
 # Options of version 0.1 by command, with their names since 0.2. The old names are removed in 0.3.
 _COHORT_OPTIONS = {"--subjects": "--subject", "--series": "--pattern"}

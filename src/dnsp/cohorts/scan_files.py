@@ -35,6 +35,8 @@ class FileOptions(NamedTuple):
         Write a derived DICOM series (a folder) instead of a NIfTI file. The scan must be DICOM.
     series_uid : str, optional
         The end of the SeriesInstanceUID to read, for a folder with more than one series.
+    volume : int, optional
+        The number, from 1, of the one volume to read of a DICOM series that holds several.
     fill_non_finite : float, optional
         The intensity that replaces NaN and infinite voxels. Without it, a scan that holds any is refused.
     overwrite : bool
@@ -43,6 +45,7 @@ class FileOptions(NamedTuple):
 
     dicom: bool = False
     series_uid: str | None = None
+    volume: int | None = None
     fill_non_finite: float | None = None
     overwrite: bool = False
 
@@ -148,7 +151,9 @@ def process_file(
     if not options.dicom:
         require_writable_nifti(output, overwrite=options.overwrite)
         _require_free_sidecar(source, output, overwrite=options.overwrite)
-    volume = read_scan(source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid)
+    volume = read_scan(
+        source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid, volume=options.volume
+    )
     origin = volume.header
     if options.dicom:
         if not isinstance(origin, DicomSource):

@@ -15,8 +15,8 @@ from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 from dnsp.errors import SettingError, VolumeError
 from dnsp.io.brainweb import right_brainweb_axes
-from dnsp.io.nifti import settle_non_finite
 from dnsp.io.nifti_header import affine_mm, derive_header
+from dnsp.io.non_finite import require_fill, settle_non_finite
 from dnsp.io.scan import read_scan
 from dnsp.volume import Volume
 
@@ -40,6 +40,7 @@ def as_volume(
     affine: npt.ArrayLike | None = None,
     fill_non_finite: float | None = None,
     series_uid: str | None = None,
+    volume: int | None = None,
 ) -> Volume:
     """Turn whatever stands for a scan into a `Volume`.
 
@@ -55,6 +56,8 @@ def as_volume(
         The intensity that replaces NaN and infinite voxels. Without it, a scan that holds any is refused.
     series_uid : str, optional
         The end of the SeriesInstanceUID to read, for a DICOM folder with more than one series.
+    volume : int, optional
+        The number, from 1, of the one volume to read of a DICOM series that holds several.
 
     Returns
     -------
@@ -76,12 +79,13 @@ def as_volume(
     Traceback (most recent call last):
     dnsp.errors.SettingError: a scan is a path, a nibabel image, a Volume, or an array with affine=...; this is a list
     """
+    require_fill(fill_non_finite)
     if is_array(scan):
         return _from_array(scan, affine, fill_non_finite)
     if affine is not None:
         raise SettingError("affine is for arrays; a path, a nibabel image and a Volume have their own")
     if isinstance(scan, (str, Path)):
-        return read_scan(scan, fill_non_finite=fill_non_finite, series_uid=series_uid)
+        return read_scan(scan, fill_non_finite=fill_non_finite, series_uid=series_uid, volume=volume)
     if isinstance(scan, SpatialImage):
         return from_nibabel(scan, fill_non_finite=fill_non_finite)
     if isinstance(scan, Volume):

@@ -1,12 +1,15 @@
-"""The names of scans: NIfTI files, and BrainWeb's files as downloaded."""
+"""The names of scans: NIfTI, FreeSurfer's MGH, and BrainWeb's files as downloaded."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from dnsp.io.file_access import list_files
+
 __all__ = [
     "find_nifti_files",
     "find_scan_files",
+    "is_mgh_name",
     "is_minc_name",
     "is_nifti_name",
     "is_raw_name",
@@ -15,9 +18,13 @@ __all__ = [
     "scan_stem",
 ]
 
-_ENDINGS = (".nii.gz", ".nii", ".hdr", ".img")
+_IMAGE_ENDINGS = (".img.gz", ".img")
+_HEADER_ENDINGS = (".nii.gz", ".nii", ".hdr.gz", ".hdr")
+_ENDINGS = _HEADER_ENDINGS + _IMAGE_ENDINGS
+_MGH_ENDINGS = (".mgz", ".mgh")
 _MINC_ENDINGS = (".mnc.gz", ".mnc")
 _RAW_ENDINGS = (".rawb.gz", ".rawb", ".raws.gz", ".raws")
+_OTHER_ENDINGS = _MGH_ENDINGS + _MINC_ENDINGS + _RAW_ENDINGS
 
 
 def nifti_stem(path: Path) -> str:
@@ -39,12 +46,17 @@ def scan_stem(path: Path) -> str:
     >>> scan_stem(Path("brainweb/subject04_t1w_p4.mnc.gz"))
     'subject04_t1w_p4'
     """
-    return _stem(path, _ENDINGS + _MINC_ENDINGS + _RAW_ENDINGS)
+    return _stem(path, _ENDINGS + _OTHER_ENDINGS)
 
 
 def is_nifti_name(path: Path) -> bool:
     """Tell whether a name ends as the names of NIfTI files do."""
     return path.name.lower().endswith(_ENDINGS)
+
+
+def is_mgh_name(path: Path) -> bool:
+    """Tell whether a name ends as the names of FreeSurfer's MGH files do, compressed or not."""
+    return path.name.lower().endswith(_MGH_ENDINGS)
 
 
 def is_minc_name(path: Path) -> bool:
@@ -58,27 +70,40 @@ def is_raw_name(path: Path) -> bool:
 
 
 def is_scan_name(path: Path) -> bool:
-    """Tell whether a name is that of a scan: NIfTI (of a .hdr/.img pair, the .hdr), MINC or raw; hidden files are none."""
-    return path.name.lower().endswith(_ENDINGS[:3] + _MINC_ENDINGS + _RAW_ENDINGS) and not path.name.startswith(".")
+    """Tell whether a name is that of a scan in one file; of a .hdr/.img pair, the .hdr is. Hidden files are none.
+
+    Examples
+    --------
+    >>> [is_scan_name(Path(name)) for name in ("a.nii.gz", "orig.mgz", "a.hdr", "a.img", ".a.nii", "a.json")]
+    [True, True, True, False, False, False]
+    """
+    return path.name.lower().endswith(_HEADER_ENDINGS + _OTHER_ENDINGS) and not path.name.startswith(".")
 
 
 def find_nifti_files(folder: Path) -> list[Path]:
     """List the NIfTI files of a folder at any depth, in the order of their paths; of a .hdr/.img pair, the .hdr.
 
-    Hidden files are left alone.
+    Hidden files and folders are left out. A link to a file that is not there is listed, so that reading it fails.
+
+    Raises
+    ------
+    VolumeError
+        If a folder cannot be read.
     """
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.name.lower().endswith(_ENDINGS[:3]) and not path.name.startswith(".") and path.is_file()
-    )
+    return [path for path in list_files(folder) if path.name.lower().endswith(_HEADER_ENDINGS)]
+
+
+def find_scan_files(folder: Path) -> list[Path]:
+    """List the scans of a folder at any depth that are one file by their names, as `find_nifti_files` lists NIfTI files.
+
+    Raises
+    ------
+    VolumeError
+        If a folder cannot be read.
+    """
+    return [path for path in list_files(folder) if is_scan_name(path)]
 
 
 def _stem(path: Path, endings: tuple[str, ...]) -> str:
     ending = next((ending for ending in endings if path.name.lower().endswith(ending)), "")
     return path.name[: len(path.name) - len(ending)]
-
-
-def find_scan_files(folder: Path) -> list[Path]:
-    """List the scans of a folder at any depth that are one file by their names: NIfTI, MINC or raw."""
-    return sorted(path for path in folder.rglob("*") if is_scan_name(path) and path.is_file())
