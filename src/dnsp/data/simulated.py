@@ -13,6 +13,7 @@ from dnsp.data.discovery import Scan
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import find_nifti_files, is_nifti_name, nifti_stem, read_nifti, require_writable_nifti, write_nifti
 from dnsp.io.atomic import make_folder
+from dnsp.io.names import require_file_name
 from dnsp.io.sidecar import write_sidecar
 from dnsp.jobs import Job, JobCallback, JobResult, run_jobs
 from dnsp.seeds import derive_seed
@@ -52,8 +53,8 @@ class SimulatedScan(NamedTuple):
     seed: int = 0
 
     def name(self, subject_id: str) -> str:
-        """Give the file name of a subject's scan."""
-        return f"{subject_id}_{self.contrast}w.nii.gz"
+        """Give the file name of a subject's scan; a subject that cannot be part of one is refused."""
+        return f"{require_file_name(subject_id)}_{self.contrast}w.nii.gz"
 
 
 def find_label_maps(source: Path) -> list[Scan]:

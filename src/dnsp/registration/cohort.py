@@ -14,6 +14,7 @@ from dnsp.data import PairedScan, find_paired_scans, read_pair_manifest
 from dnsp.errors import DataError, DnspError, MissingExtraError, SettingError, VolumeError
 from dnsp.io import read_scan, write_nifti, write_table
 from dnsp.io.atomic import make_folder, require_writable
+from dnsp.io.names import require_file_name
 from dnsp.jobs import JobCallback
 from dnsp.plotting import draw_registration
 from dnsp.registration.outcome import Registration, RegistrationFailedError, write_registration
@@ -147,8 +148,7 @@ class _Outputs(NamedTuple):
 
     @classmethod
     def name(cls, subject_id: str, folder: Path) -> _Outputs:
-        if Path(subject_id).name != subject_id:
-            raise SettingError(f"subject {subject_id!r} cannot be part of a file name; rename it in the table")
+        require_file_name(subject_id, error=SettingError)
         return cls(*(folder / f"{subject_id}_{kind}" for kind in ("low.nii.gz", "registration.png", "transform.json")))
 
     def are_made_from(self, made_from: Mapping[str, str | int]) -> bool:

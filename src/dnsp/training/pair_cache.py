@@ -16,6 +16,7 @@ import torch
 from dnsp.data import PairedScan, Scan
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
+from dnsp.io.names import make_file_name
 from dnsp.networks import Network
 from dnsp.training.config import PairSettings
 from dnsp.training.slice_pairs import SlicePairs, make_pairs
@@ -121,5 +122,4 @@ def _file_name(scan: Scan | PairedScan, settings: PairSettings, network: Network
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     inputs = network.input_names[1:] if network is not None else ()
     what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), inputs, facts], sort_keys=True)
-    safe_name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in scan.subject_id)
-    return f"{safe_name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"
+    return f"{make_file_name(scan.subject_id)}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"
