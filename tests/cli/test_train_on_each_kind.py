@@ -56,7 +56,7 @@ def test_every_degradation_trains_and_its_model_enhances(dnsp, make_cohort, reci
     source, _ = make_cohort("folder")
     recipe.write_text(SMALL + SEQUENCE)
     run = tmp_path / "run"
-    outcome = dnsp("train", source, "-o", run, "--recipe", recipe, "--kind", kind)
+    outcome = dnsp("train", source, "-o", run, "--recipe", recipe, "--degradation", kind)
     assert outcome.code == 0, outcome.err
     model = run / "model.safetensors"
     outcome = dnsp("enhance", source / "sub-01.nii.gz", "-o", tmp_path / "out.nii", "--model", model)
@@ -115,9 +115,9 @@ def test_data_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp
     rest = ("-o", tmp_path / "run", "--recipe", recipe)
     assert "give both --low-session and --high-session" in complaint(dnsp, source, *rest, "--low-session", "3T")
     assert "--entity must look like ses-01" in complaint(dnsp, source, *rest, "--entity", "ses01")
-    assert "this is none" in complaint(dnsp, source, *rest, "--entity", "ses-01")
+    assert "this is not one" in complaint(dnsp, source, *rest, "--entity", "ses-01")
     assert "cannot hold out 4 of 4" in complaint(dnsp, source, *rest, "--test", 4)
-    assert "needs a table pairs.low_field" in complaint(dnsp, source, *rest, "--kind", "low-field")
+    assert "needs a table pairs.low_field" in complaint(dnsp, source, *rest, "--degradation", "low-field")
     assert "fraction must be above 0" in complaint(dnsp, source, *rest, "--fraction", 0)
     split = tmp_path / "split.json"
     split.write_text(json.dumps({"training": ["sub-01", "sub-09"], "test": [], "validation": []}))
@@ -130,7 +130,7 @@ def test_data_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp
 def test_pairs_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp_path):
     source, options = make_cohort("pair-sessions")
     rest = ("-o", tmp_path / "run", "--recipe", recipe, *options)
-    assert "--kind and --scale do not go with them" in complaint(dnsp, source, *rest, "--scale", 2)
+    assert "leave out --degradation and --scale" in complaint(dnsp, source, *rest, "--scale", 2)
     shutil.rmtree(source / "sub-03" / "ses-3T")
     assert "subject 03 has" in complaint(dnsp, source, *rest)
     table, options = make_cohort("pair-table")
