@@ -34,9 +34,9 @@ def patches(
     """
     from dnsp.io.atomic import require_writable
     from dnsp.plotting import ContactPrint, draw_contact_sheet
-    from dnsp.training import TrainingConfig, find_candidates, make_pairs, read_recipe, write_patch_list
+    from dnsp.training import find_candidates, make_config, make_pairs, write_patch_list
 
-    config = read_recipe(recipe) if recipe else TrainingConfig()
+    config = make_config(recipe)
     scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)
     training, _, _ = split_cohort(
         scans,
@@ -52,7 +52,9 @@ def patches(
         make_pairs(scan, settings=config.pairs)
         for scan in track(training, "reading scans", console=errors, transient=True)
     ]
-    candidates = find_candidates(pairs, patch_size=config.patches.size)
+    candidates = find_candidates(
+        pairs, patch_size=config.filter_patch_size, minimum_head=config.filter_patches.minimum_head
+    )
     references = {subject.subject_id: subject.reference for subject in pairs}
     for kind in ("sharp", "smooth"):
         prints = [

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 from rich.console import Console
 
 from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort, split_cohort
 from dnsp.errors import DataError, SettingError
-
-if TYPE_CHECKING:
-    from dnsp.training import PairSettings
+from dnsp.training.callbacks import TrainingCallback
 
 __all__ = ["train"]
 
 Kind: TypeAlias = Literal["blur", "kspace", "low-field"]
+
+
+class _PrintCounts(TrainingCallback):
+    def on_start(self, counts: Mapping[str, int], steps: int, done: int) -> None:  # noqa: ARG002
+        typer.echo(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items()), err=True)
 
 
 def train(
@@ -33,8 +36,9 @@ def train(
     registered: Annotated[
         bool, typer.Option("--registered", help="The pairs lie on one grid already; do not register them.")
     ] = False,
-    kind: Annotated[
-        Kind | None, typer.Option(help="What lowers the quality of single scans: blur, kspace or low-field.")
+    degradation: Annotated[
+        Kind | None,
+        typer.Option("--degradation", "--kind", help="What lowers the quality of scans: blur, kspace or low-field."),
     ] = None,
     scale: Annotated[int | None, typer.Option(help="2, 3 or 4.")] = None,
     network: Annotated[
@@ -43,11 +47,12 @@ def train(
             help="srcnn, dcsrn, dcsrn-3d, lfmri, edsr-small, edsr-baseline, edsr-paper, or package.module:Class of your own."
         ),
     ] = None,
+    initial_model: Annotated[str | None, typer.Option("--from", help="Start from the weights of this model.")] = None,
     prior: Annotated[str | None, typer.Option(help="NP, LR, FS, LS, AP or TVLR.")] = None,
     form: Annotated[
         str | None,
         typer.Option(
-            help="Of the priors: literal, as in the paper, or matched, towards the reference's rank and sharpness."
+            help="paper (Eq. 10 as printed), balanced (mean over pixels), or matched (to the reference's rank and sharpness)."
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Times through all patches.")] = None,
@@ -73,10 +78,8 @@ def train(
     The defaults are the paper's; a recipe changes them, and the options here change the recipe.
     """
     from dnsp.data import PairedScan
-    from dnsp.training import TrainingConfig, read_recipe
-    from dnsp.training import train as run
+    from dnsp.training import Resources, TrainingData, make_config, train_network
 
-    config = read_recipe(recipe) if recipe else TrainingConfig()
     scans = find_cohort(
         cohort,
         subjects=subjects,
@@ -87,22 +90,23 @@ def train(
         high_session=high_session,
     )
     pairs = [scan for scan in scans if isinstance(scan, PairedScan)]
-    if pairs and (kind or scale):
-        raise SettingError("pairs have their own low-quality scans: --kind and --scale do not go with them")
-    config = replace(
-        config,
-        network=network or config.network,
-        pairs=_pair_settings(config.pairs, kind="paired" if pairs else kind, scale=scale),
-        patches=replace(config.patches, per_slice=per_slice or config.patches.per_slice),
-        objective=replace(
-            config.objective,
-            preset=prior or config.objective.preset,  # type: ignore[arg-type]  # checked when made
-            form=form or config.objective.form,  # type: ignore[arg-type]  # likewise
-        ),
-        optimiser=replace(config.optimiser, epochs=epochs or config.optimiser.epochs),
-        fraction=config.fraction if fraction is None else fraction,
-        validation_subjects=config.validation_subjects if validation is None else validation,
-        seed=config.seed if seed is None else seed,
+    if pairs and (degradation or scale):
+        raise SettingError("pairs have their own low-quality scans: --degradation and --scale do not apply to them")
+    config = make_config(
+        recipe,
+        {
+            "network": network,
+            "pairs": {"degradation": "paired" if pairs else degradation, "scale": scale},
+            "patches": {"per_slice": per_slice},
+            "filter_patches": {"patch_list": str(patch_list) if patch_list else None},
+            "loss": {"prior": prior, "form": form},
+            "optimiser": {"epochs": epochs},
+            "fraction": fraction,
+            "validation_subjects": validation,
+            "test_subjects": test,
+            "initial_model": initial_model,
+            "seed": seed,
+        },
     )
     if pairs and not registered:
         from dnsp.cli.register import register_pairs
@@ -111,29 +115,13 @@ def train(
         if not scans:
             raise DataError(f"{cohort}: no pair could be registered; {output / 'registered' / 'failed.csv'} says why")
     training, held_out, tested = split_cohort(
-        scans, split_file=split, test=test, validation=config.validation_subjects, seed=config.seed
+        scans, split_file=split, test=config.test_subjects, validation=config.validation_subjects, seed=config.seed
     )
-    model = run(
-        config,
-        training=training,
-        validation=held_out,
-        test_subjects=tested,
-        output=output,
-        data_name=cohort.resolve().name,
-        patch_list=patch_list,
-        cache=cache,
-        workers=workers,
-        accelerator=accelerator,
-        devices=devices,
+    model = train_network(
+        TrainingData(training, held_out, tested, cohort.resolve().name),
+        output,
+        config=config,
+        resources=Resources(workers=workers, accelerator=accelerator, devices=devices, cache=cache),
+        callbacks=[_PrintCounts()],
     )
     typer.echo(f"{model}")
-
-
-def _pair_settings(settings: PairSettings, *, kind: str | None, scale: int | None) -> PairSettings:
-    """Change the degradation, and with it the scale where the kind leaves no choice."""
-    kind = kind or settings.degradation
-    if kind in ("low-field", "paired"):
-        scale = scale or 1
-    elif settings.scale == 1:
-        scale = scale or 2
-    return replace(settings, degradation=kind, scale=scale or settings.scale)  # type: ignore[arg-type]  # checked when made

@@ -19,8 +19,6 @@ __all__ = ["ExtremePatch", "cut_extreme_patches", "find_candidates", "read_patch
 
 Kind: TypeAlias = Literal["sharp", "smooth"]
 
-_LEAST_HEAD = 0.7  # of a smooth patch's pixels; empty background would be the smoothest of all
-
 
 class ExtremePatch(NamedTuple):
     """A candidate for the paper's Sh or Sm (section III): where it is, and whether it is kept."""
@@ -35,19 +33,37 @@ class ExtremePatch(NamedTuple):
 
 
 def find_candidates(
-    pairs: Sequence[SlicePairs], *, patch_size: int, slices: Mapping[str, Sequence[int]] | None = None
+    pairs: Sequence[SlicePairs],
+    *,
+    patch_size: int,
+    minimum_head: float = 0.7,
+    slices: Mapping[str, Sequence[int]] | None = None,
 ) -> list[ExtremePatch]:
-    """Find the sharpest and the smoothest patch of every training slice; all are kept until a person says otherwise.
+    """Find the sharpest and the smoothest patch of every training slice, and mark them all as kept.
 
-    Slices near the crown that show too little of the head for a patch have no candidates. With `slices`, only those of each
-    subject are searched.
+    Parameters
+    ----------
+    pairs : sequence of SlicePairs
+        The training subjects; their references are searched.
+    patch_size : int
+        P, the side of a patch in pixels.
+    minimum_head : float
+        The smallest fraction of a smooth patch's pixels that must lie in the head, from 0 to 1; 0 switches the condition
+        off. Slices near the crown that show too little of the head have no candidates.
+    slices : mapping of str to sequence of int, optional
+        The slices of each subject to search; all by default.
+
+    Returns
+    -------
+    list of ExtremePatch
+        Slice by slice, the sharpest patch first.
     """
     candidates = []
     for subject in pairs:
         for index in range(len(subject.reference)) if slices is None else slices.get(subject.subject_id, ()):
             image = subject.reference[index]  # (1, H, W)
             try:
-                extremes = find_extreme_patches(image[0], patch_size=patch_size, minimum_foreground=_LEAST_HEAD)
+                extremes = find_extreme_patches(image[0], patch_size=patch_size, minimum_foreground=minimum_head)
             except DataError:
                 continue
             found: tuple[tuple[Kind, PatchLocation], ...] = (

@@ -105,7 +105,9 @@ def _make(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainingConf
     changed, renamed_changes = rename_old_settings(changes)
     if renamed or renamed_changes:
         text = "; ".join([*renamed, *renamed_changes])
-        warnings.warn(f"old names in the recipe: {text}; version 0.3 will refuse the old ones", FutureWarning, stacklevel=3)
+        warnings.warn(
+            f"old names in the recipe: {text}; version 0.3 will refuse the old ones", FutureWarning, stacklevel=3
+        )
     settings = _merge(settings, changed)
     if settings.get("initial_model") and "network" in settings:
         raise SettingError("initial_model states its network: leave network out")
