@@ -104,7 +104,9 @@ class Network(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             return layer(images)
 
-    def run_inner(self, layers: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
+    def run_inner(
+        self, layers: Callable[[Tensor], Tensor], features: Tensor, *, cast_features: bool = False
+    ) -> Tensor:
         """Run the layers between the first and the last convolution in `convolution_dtype`.
 
         Inside `torch.autocast`, a network whose `convolution_dtype` is float32 follows autocast in these layers.
@@ -115,6 +117,9 @@ class Network(nn.Module):
             Takes and returns features.
         features : Tensor
             What the first convolution made.
+        cast_features : bool
+            Cast them to `convolution_dtype` as well. By default only the convolutions cast what they take, so features that
+            pass them by, as along the skips of residual blocks, are not rounded. Casting is faster.
 
         Returns
         -------
@@ -127,7 +132,7 @@ class Network(nn.Module):
         if dtype == torch.float32:
             return layers(features)
         with torch.autocast(device, dtype):
-            return layers(features.to(dtype)).to(features.dtype)
+            return layers(features.to(dtype) if cast_features else features).to(features.dtype)
 
 
 def require_size(owner: str, name: str, size: object, *, least: int = 1, most: int) -> int:

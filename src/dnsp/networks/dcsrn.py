@@ -64,7 +64,7 @@ class DCSRN(Network):
     def forward(self, enlarged: Tensor) -> Tensor:
         """Sharpen bicubic-enlarged images (B, 1, H, W), or stacks (B, 1, D, H, W), intensities about [0, 1]."""
         features = self.run_outer(self.first, enlarged)
-        return self.run_outer(self.last, self.run_inner(self._dense_block, features))
+        return self.run_outer(self.last, self.run_inner(self._dense_block, features, cast_features=True))
 
     def _dense_block(self, features: Tensor) -> Tensor:
         for unit in self.units:

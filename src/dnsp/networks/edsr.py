@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -50,7 +51,6 @@ class EDSR(Network):
 
     Examples
     --------
-    >>> import torch
     >>> EDSR(blocks=2, filters=8, input_skip=True)(torch.zeros(1, 1, 40, 48)).shape
     torch.Size([1, 1, 40, 48])
     """
@@ -85,12 +85,13 @@ class EDSR(Network):
         return enlarged + output if self.input_skip else output
 
     def _body(self, features: Tensor) -> Tensor:
-        refined: Tensor = self.body(self.blocks(features))
+        trunk = features if torch.is_grad_enabled() else features.clone()  # the blocks add to it in place
+        refined: Tensor = self.body(self.blocks(trunk))
         return refined
 
 
 class ResidualBlock(nn.Module):
-    """Convolution, ReLU, convolution, scaled and added to what came in."""
+    """Convolution, ReLU, convolution, scaled and added to what came in: in place where no gradient is needed."""
 
     def __init__(self, filters: int, residual_scaling: float) -> None:
         super().__init__()
@@ -103,4 +104,6 @@ class ResidualBlock(nn.Module):
         residual: Tensor = self.second(functional.relu(self.first(features), inplace=True))
         if self.residual_scaling != 1.0:
             residual = self.residual_scaling * residual
-        return residual.add_(features)
+        if torch.is_grad_enabled():
+            return residual.to(features.dtype).add_(features)
+        return features.add_(residual)
