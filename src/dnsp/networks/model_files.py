@@ -24,6 +24,7 @@ __all__ = ["Model", "load_model", "save_model"]
 
 _CARD_KEY = "dnsp_model_card"
 _LARGEST_WEIGHT = 1e6  # images are about [0, 1]; no trained weight comes near
+_LONGEST_REASON = 400
 _KINDS = {**dict.fromkeys(("F64", "F32", "F16", "BF16"), "float"), **dict.fromkeys(("I64", "I32"), "integer")}
 
 Layout: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]  # the kind and the shape of each tensor
@@ -203,4 +204,5 @@ def _digest(weights: Mapping[str, Tensor]) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    line = " ".join(str(error).split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} ..."

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnsp.priors.loss import SpatioStructuralLoss
     from dnsp.priors.loss_settings import Term
 
-__all__ = ["balanced_weights", "gradient_norms"]
+__all__ = ["balanced_weights", "gradient_norms", "require_ratio"]
 
 
 def gradient_norms(loss: SpatioStructuralLoss, estimate: Tensor, reference: Tensor) -> dict[Term, float]:
@@ -81,9 +81,14 @@ def balanced_weights(norms: Mapping[Term, float], *, ratio: float = 0.1) -> dict
     >>> balanced_weights({"data": 2.0, "low_rank": 10.0}, ratio=0.1)
     {'low_rank': 0.02}
     """
-    if not (math.isfinite(ratio) and ratio > 0):
-        raise SettingError(f"ratio must be positive, not {ratio}")
+    require_ratio(ratio)
     for term, norm in norms.items():
         if norm == 0:
             raise DataError(f"the gradient of the {term} term is zero on this data: no weight balances it")
     return {term: ratio * norms["data"] / norm for term, norm in norms.items() if term != "data"}
+
+
+def require_ratio(ratio: float) -> None:
+    """Refuse a ratio of gradients that is not positive and finite."""
+    if not (math.isfinite(ratio) and ratio > 0):
+        raise SettingError(f"ratio must be positive, not {ratio}")

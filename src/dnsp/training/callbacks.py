@@ -22,6 +22,9 @@ class TrainingCallback:
     epoch 1: loss 5.000e-01, PSNR 31.5 dB
     """
 
+    def on_pairs_registered(self, done: int, total: int) -> None:
+        """Hear that `done` of `total` pairs of scans are registered, or have failed."""
+
     def on_scans_read(self, done: int, total: int) -> None:
         """Hear that the pairs of `done` of `total` subjects are ready."""
 

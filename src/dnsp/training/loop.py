@@ -22,7 +22,7 @@ from dnsp.training.pair_cache import cache_pairs
 from dnsp.training.patches import Patches, shuffled_batches
 from dnsp.training.run_data import Resources, TrainingData
 from dnsp.training.run_folder import RunRecord, make_card, write_log
-from dnsp.training.slice_pairs import SlicePairs
+from dnsp.training.slice_pairs import SlicePairs, as_slices
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -124,7 +124,7 @@ def train_network(
         for step, batch in enumerate(batches, start=epoch * steps_per_epoch):
             _set_learning_rate(optimiser, config.optimiser, step / steps)
             estimate = model(fabric.to_device(batch.enlarged))
-            value = criterion(_as_slices(estimate), _as_slices(fabric.to_device(batch.reference)))
+            value = criterion(as_slices(estimate), as_slices(fabric.to_device(batch.reference)))
             fabric.backward(value)
             optimiser.step()
             optimiser.zero_grad()
@@ -214,16 +214,11 @@ def _mean_psnr(model: nn.Module, pairs: Sequence[SlicePairs], fabric: Fabric) ->
         psnr(true.numpy(), estimate.numpy(), data_range=1.0)
         for subject in pairs
         for enlarged, reference in zip(subject.enlarged, subject.reference, strict=True)
-        for estimate, true in zip(_sharpen(model, enlarged, fabric), _as_slices(reference[None]), strict=True)
+        for estimate, true in zip(_sharpen(model, enlarged, fabric), as_slices(reference[None]), strict=True)
     ]
     return sum(qualities) / len(qualities)
 
 
 def _sharpen(model: nn.Module, enlarged: Tensor, fabric: Fabric) -> Tensor:
     sharpened: Tensor = model(fabric.to_device(enlarged[None]))
-    return _as_slices(sharpened.clamp(0, 1).cpu())
-
-
-def _as_slices(images: Tensor) -> Tensor:
-    """Lay stacks (B, 1, D, H, W) out as slices (B D, 1, H, W), which the loss and the PSNR are made for."""
-    return images.movedim(2, 1).flatten(0, 1) if images.ndim == 5 else images
+    return as_slices(sharpened.clamp(0, 1).cpu())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ from dnsp.training.slice_pairs import SlicePairs, make_pairs
 __all__ = ["cache_pairs"]
 
 _FORMAT = 2  # raise it whenever the same scans and settings give other pairs, or the file has another layout
+
+_DIGEST_LENGTH = hashlib.sha256().digest_size
+_CHUNK = 2**20
 
 
 def cache_pairs(
@@ -92,9 +96,9 @@ def cache_pairs(
 def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, network: Network | None) -> None:
     pairs = make_pairs(scan, settings=settings, network=network)
     both = np.concatenate([pairs.enlarged.numpy(), pairs.reference.numpy()], axis=1)
-    with replace_file(file, overwrite=True, error=DataError) as unfinished, unfinished.open("wb") as opened:
+    with replace_file(file, overwrite=True, error=DataError) as unfinished, unfinished.open("w+b") as opened:
         np.save(opened, both, allow_pickle=False)
-        opened.write(_digest(both))
+        opened.write(_digest(opened, opened.tell()))
 
 
 def _mapped(scan: Scan | PairedScan, file: Path) -> SlicePairs:
@@ -107,22 +111,25 @@ def _mapped(scan: Scan | PairedScan, file: Path) -> SlicePairs:
 def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
     """Map a subject's file; None if it is missing, or damaged, so that it is made again."""
     try:
-        both: npt.NDArray[np.float32] = np.load(file, mmap_mode="c", allow_pickle=False)  # torch needs writable memory
         with file.open("rb") as opened:
-            opened.seek(-hashlib.sha256().digest_size, os.SEEK_END)
-            digest = opened.read()
-    except (OSError, ValueError, EOFError, SyntaxError, RecursionError):
+            length = opened.seek(0, os.SEEK_END) - _DIGEST_LENGTH
+            if length < 0 or _digest(opened, length) != opened.read():
+                return None
+        both: npt.NDArray[np.float32] = np.load(file, mmap_mode="c", allow_pickle=False)  # torch needs writable memory
+    except (OSError, ValueError, EOFError):
         return None
-    if both.dtype != np.float32 or both.ndim not in (4, 5) or both.shape[1] < 2 or digest != _digest(both):
+    if both.dtype != np.float32 or both.ndim not in (4, 5) or both.shape[1] < 2:
         return None
     channels = torch.from_numpy(both)
     return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:])
 
 
-def _digest(images: npt.NDArray[np.float32]) -> bytes:
-    """Compute the digest that follows the images in the file, where NumPy does not look."""
-    digest = hashlib.sha256(str(images.shape).encode())
-    digest.update(np.ascontiguousarray(images).data)
+def _digest(file: BinaryIO, length: int) -> bytes:
+    """Compute the digest of the first `length` bytes of a file, and leave the file there. NumPy does not look beyond."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while file.tell() < length:
+        digest.update(file.read(min(_CHUNK, length - file.tell())))
     return digest.digest()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dnsp.errors import SettingError
+from dnsp.networks import is_class_name
 from dnsp.training.config import SCALES_OF_DEGRADATION, TrainingConfig
 from dnsp.training.typed_settings import convert_settings
 
@@ -57,11 +58,23 @@ def make_config(recipe: str | Path | None = None, changes: Mapping[str, Any] | N
     Traceback (most recent call last):
     dnsp.errors.SettingError: loss.form must be one of paper, balanced, matched, not 'tight'
     """
-    if recipe is None:
-        return _make({}, changes or {})
+    settings: Mapping[str, Any] = {}
+    renamed: list[str] = []
     try:
-        return _make(_read_toml(Path(recipe)), changes or {})
+        if recipe is not None:
+            settings, renamed = rename_old_settings(_read_toml(Path(recipe)))
     except SettingError as error:
+        raise SettingError(f"{recipe}: {error}") from error
+    changed, renamed_changes = rename_old_settings(changes or {})
+    if renamed or renamed_changes:
+        where = f"{recipe}: " if renamed else ""
+        text = f"{where}{'; '.join([*renamed, *renamed_changes])}; version 0.3 will refuse the old names"
+        warnings.warn(text, FutureWarning, stacklevel=2)
+    try:
+        return _merge_and_convert(settings, changed)
+    except SettingError as error:
+        if _complaint_about(settings) != str(error):
+            raise  # the changes are to blame
         raise SettingError(f"{recipe}: {error}") from error
 
 
@@ -100,24 +113,26 @@ def rename_old_settings(settings: Mapping[str, Any]) -> tuple[dict[str, Any], li
     return new, renamed
 
 
-def _make(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainingConfig:
-    settings, renamed = rename_old_settings(recipe)
-    changed, renamed_changes = rename_old_settings(changes)
-    if renamed or renamed_changes:
-        text = "; ".join([*renamed, *renamed_changes])
-        warnings.warn(
-            f"old names in the recipe: {text}; version 0.3 will refuse the old ones", FutureWarning, stacklevel=3
-        )
-    settings = _merge(settings, changed)
-    if settings.get("initial_model") and "network" in settings:
+def _complaint_about(settings: Mapping[str, Any]) -> str:
+    """Say what is wrong with the settings of a recipe by themselves; nothing if they are right."""
+    try:
+        _merge_and_convert(settings, {})
+    except SettingError as error:
+        return str(error) if settings else ""
+    return ""
+
+
+def _merge_and_convert(settings: Mapping[str, Any], changed: Mapping[str, Any]) -> TrainingConfig:
+    merged = _merge(settings, changed)
+    if merged.get("initial_model") and not is_class_name(str(merged.get("network", "a:a"))):
         raise SettingError("initial_model states its network: leave network out")
-    _choose_scale(settings.get("pairs"), changed.get("pairs"))
-    return convert_settings(settings, TrainingConfig)
+    _choose_scale(merged.get("pairs"), changed.get("pairs"))
+    return convert_settings(merged, TrainingConfig)
 
 
 def _choose_scale(pairs: Any, changes: Any) -> None:
     """Set a scale that the degradation can have, where none was given together with it."""
-    if not isinstance(pairs, dict) or pairs.get("degradation") not in SCALES_OF_DEGRADATION:
+    if not isinstance(pairs, dict) or str(pairs.get("degradation")) not in SCALES_OF_DEGRADATION:
         return
     changed = isinstance(changes, Mapping) and changes.get("degradation") is not None
     possible = SCALES_OF_DEGRADATION[pairs["degradation"]]

@@ -42,7 +42,7 @@ class RunState(msgspec.Struct):
     """
 
     identity: RunIdentity
-    rows: list[dict[str, float]]
+    rows: list[dict[str, int | float]]
     tensors: dict[str, Tensor]
     format: int = _FORMAT
 
@@ -56,7 +56,7 @@ def write_state(path: Path, state: RunState) -> None:
         If the file cannot be written.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
-    texts = {"run": _to_json(state.identity), "rows": _to_json(state.rows)}
+    texts = {"run": msgspec.json.encode(state.identity, order="sorted").decode(), "rows": msgspec.json.encode(state.rows).decode()}
     metadata = {"format": str(_FORMAT), **texts, "digest": _digest(tensors, texts)}
     with replace_file(path, overwrite=True, error=TrainingError) as unfinished:
         unfinished.write_bytes(save(tensors, metadata=metadata))
@@ -83,7 +83,7 @@ def read_state(path: Path) -> RunState:
         if version == _FORMAT and metadata["digest"] != _digest(tensors, texts):
             raise ValueError("its digest differs")
         identity = msgspec.json.decode(texts["run"], type=RunIdentity)
-        rows = msgspec.json.decode(texts["rows"], type=list[dict[str, float]])
+        rows = msgspec.json.decode(texts["rows"], type=list[dict[str, int | float]])
         if [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
             raise ValueError("its epochs are not in order")
     except (
@@ -102,10 +102,6 @@ def read_state(path: Path) -> RunState:
     if version == 1:
         tensors = {f"loss.{name[10:]}" if name.startswith("objective.") else name: t for name, t in tensors.items()}
     return RunState(identity, rows, tensors, version)
-
-
-def _to_json(value: Any) -> str:
-    return msgspec.json.encode(value, order="sorted").decode()
 
 
 def _digest(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:
