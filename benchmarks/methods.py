@@ -21,8 +21,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-
 from dnsp.cli.methods import choose_method
+
 from dnsp.data import choose_subjects, find_scans
 from dnsp.metrics import psnr, ssim
 from dnsp.training import PairSettings, cache_pairs, lower_resolution

@@ -12,12 +12,16 @@ from . import reproduction as reproduction
 from . import simulation as simulation
 from . import training as training
 from ._version import __version__ as __version__
+from .acquisition import degrade as degrade
 from .acquisition import degrade_volume as degrade_volume
+from .io import as_volume as as_volume
 from .io import read_nifti as read_nifti
 from .io import read_scan as read_scan
 from .io import write_nifti as write_nifti
 from .methods import NetworkMethod as NetworkMethod
+from .methods import enhance as enhance
 from .methods import enhance_volume as enhance_volume
+from .metrics import evaluate as evaluate
 from .metrics import psnr as psnr
 from .metrics import ssim as ssim
 from .networks import find_model as find_model
@@ -26,4 +30,5 @@ from .priors import LowRankPrior as LowRankPrior
 from .priors import SpatioStructuralLoss as SpatioStructuralLoss
 from .training import TrainingCallback as TrainingCallback
 from .training import TrainingConfig as TrainingConfig
+from .training import train as train
 from .volume import Volume as Volume

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import permutations
 from math import ceil
-from typing import Any, Literal, NamedTuple, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import SettingError, VolumeError
+
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Image
+    from nibabel.spatialimages import SpatialImage
 
 __all__ = [
     "IntensityScaling",
@@ -33,9 +38,9 @@ _WORLD_AXIS_OF_PLANE = {
 }  # the RAS+ axis that a plane's slices are stacked along
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Volume:
-    """A scan: voxels, the affine that places them in the world, and the facts of the file they came from.
+    """A scan: voxels, the affine that places them in the world, and the header of the file they came from.
 
     Parameters
     ----------
@@ -44,18 +49,73 @@ class Volume:
     affine : ndarray, shape (4, 4)
         Voxel index (of voxel centres) to RAS+ millimetres.
     header : object, optional
-        The header of the file the scan was read from. Only ``dnsp.io`` looks inside; it is handed on so that what the
-        header says survives into the file written last.
+        The header of the file the scan was read from. Only ``dnsp.io`` reads it: the file that is written last keeps what
+        this header says.
 
     Raises
     ------
     VolumeError
         If the voxels are not real numbers in three or four dimensions, or the affine does not place them in the world.
+
+    Examples
+    --------
+    >>> Volume(np.arange(32.0).reshape(4, 4, 2), np.diag([0.9, 0.9, 5.0, 1.0]))
+    Volume(4 x 4 x 2 voxels, 0.9 x 0.9 x 5 mm, intensities 0 to 31)
     """
 
     voxels: Array
     affine: Array
     header: Any = None
+
+    # load, save and the two for nibabel import dnsp.io when they are called: dnsp.io is built on this module.
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        fill_non_finite: float | None = None,
+        series_uid: str | None = None,
+        volume: int | None = None,
+    ) -> Volume:
+        """Read a scan; the same as `dnsp.read_scan`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Volume(np.ones((4, 4, 2)), np.eye(4)).save(f"{folder}/scan.nii.gz")
+        ...     Volume.load(f"{folder}/scan.nii.gz")
+        Volume(4 x 4 x 2 voxels, 1 x 1 x 1 mm, intensities 1 to 1)
+        """
+        from dnsp.io.scan import read_scan
+
+        return read_scan(path, fill_non_finite=fill_non_finite, series_uid=series_uid, volume=volume)
+
+    @classmethod
+    def from_nibabel(cls, image: SpatialImage) -> Volume:
+        """Take the voxels, the affine and the header of an image of nibabel; see `dnsp.io.from_nibabel`."""
+        from dnsp.io.conversion import from_nibabel
+
+        return from_nibabel(image)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the scan as NIfTI (.nii, .nii.gz, .hdr, .img); see `dnsp.write_nifti`."""
+        from dnsp.io.nifti import write_nifti
+
+        write_nifti(self, path, overwrite=overwrite)
+
+    def to_nibabel(self) -> Nifti1Image:
+        """Make a NIfTI image of nibabel; see `dnsp.io.to_nibabel`."""
+        from dnsp.io.conversion import to_nibabel
+
+        return to_nibabel(self)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.voxels.shape))
+        spacing = " x ".join(f"{length:.3g}" for length in self.spacing_mm)
+        low, high = float(self.voxels.min()), float(self.voxels.max())
+        return f"Volume({shape} voxels, {spacing} mm, intensities {low:.4g} to {high:.4g})"
 
     def __post_init__(self) -> None:
         if self.voxels.ndim not in (3, 4):

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from dnsp.cli.options import split_commas
+from dnsp.cli.progress import CellProgress, JobProgress
 from dnsp.errors import DataError, SettingError
 
 if TYPE_CHECKING:
@@ -40,11 +41,18 @@ def reproduce(
     registered: Annotated[
         bool, typer.Option("--registered", help="The pairs lie on one grid already; do not register them.")
     ] = False,
-    experiments: Annotated[
-        str, typer.Option(help="Only these, for example table1,figure15; by default all that the data allow.")
-    ] = "",
-    methods: Annotated[str, typer.Option(help="Only these, for example bicubic,edsr-NP,edsr-AP.")] = "",
-    seeds: Annotated[str, typer.Option(help="In place of the budget's, for example 0,1,2.")] = "",
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only this experiment, for example table1. Repeat the option for several."),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only this method, for example edsr-AP. Repeat the option for several."),
+    ] = None,
+    seed: Annotated[
+        list[str] | None,
+        typer.Option(help="Use this seed instead of the budget's seeds. Repeat the option for several."),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings and measurements at the same time.")] = 1,
 ) -> None:
     """Run the paper's experiments: train every method, measure it on every test image, write down every number.
@@ -66,10 +74,11 @@ def reproduce(
     from dnsp.reproduction.report import write_report
 
     chosen = BUDGETS[budget]
-    if seeds:
-        chosen = replace(chosen, seeds=_read_seeds(seeds))
+    if seed:
+        chosen = replace(chosen, seeds=_read_seeds(split_commas(seed, "--seed")))
     console = Console(stderr=True)
-    named = _read_names(experiments)
+    experiments, methods = split_commas(experiment, "--experiment"), split_commas(method, "--method")
+    named = experiments
     keys = data_needed(named)
     record = RunRecord(output, budget=chosen)
     data = find_data(
@@ -77,14 +86,14 @@ def reproduce(
         keys=keys,
         cohort=cohort,
         heads=heads,
-        pairs=_read_pairs(pairs, output, registered=registered, console=console),
+        pairs=_read_pairs(pairs, output, registered=registered),
         folder=output / "data",
         on_scan=lambda line: console.print(line, highlight=False),
     )
     wanted = choose_experiments(named, data)
     if keys - data.keys():
         console.print(f"left out for want of data: {', '.join(sorted(keys - data.keys()))}", highlight=False)
-    plan = make_plan(chosen, data, experiments=wanted, methods=_read_names(methods))
+    plan = make_plan(chosen, data, experiments=wanted, methods=methods)
     command = _spell(
         {
             "budget": budget,
@@ -92,24 +101,14 @@ def reproduce(
             "heads": _name(heads),
             "pairs": _name(pairs),
             "registered": registered,
-            "experiments": experiments,
-            "methods": methods,
-            "seeds": seeds,
+            "experiment": experiments,
+            "method": methods,
+            "seed": split_commas(seed, "--seed"),
         }
     )
     record.begin(data, plan=plan, command=command)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("cells", total=len(plan))
-        outcome = run_cells(
-            plan,
-            data,
-            results=output,
-            jobs=jobs,
-            on_cell=lambda done, total, name: progress.update(
-                task, completed=done, total=total, description=name or "cells"
-            ),
-        )
+    with CellProgress() as progress:
+        outcome = run_cells(plan, data, results=output, jobs=jobs, on_cell=progress.on_cell)
     before = _read_tables(output)
     assemble(output)
     record.end(outcome)
@@ -126,7 +125,7 @@ def reproduce(
         raise typer.Exit(1)
 
 
-def _read_pairs(table: Path | None, output: Path, *, registered: bool, console: Console) -> list[PairedScan]:
+def _read_pairs(table: Path | None, output: Path, *, registered: bool) -> list[PairedScan]:
     if table is None:
         if registered:
             raise SettingError("--registered says something of --pairs: give both, or neither")
@@ -138,19 +137,16 @@ def _read_pairs(table: Path | None, output: Path, *, registered: bool, console: 
     pairs = read_pair_manifest(table)
     if registered:
         return pairs
-    from dnsp.cli.register import register_pairs
+    from dnsp.registration import register_pairs
 
-    return register_pairs(pairs, output / "data" / "registered", console=console)
-
-
-def _read_names(option: str) -> list[str]:
-    return [name.strip() for name in option.split(",") if name.strip()]
+    with JobProgress("registering") as progress:
+        return register_pairs(pairs, output / "data" / "registered", callback=progress)
 
 
-def _read_seeds(option: str) -> tuple[int, ...]:
-    names = _read_names(option)
-    if not names or not all(name.isdecimal() for name in names):
-        raise SettingError(f"--seeds must look like 0,1,2, not {option!r}")
+def _read_seeds(names: list[str]) -> tuple[int, ...]:
+    for name in names:
+        if not name.isdecimal():
+            raise SettingError(f"--seed must be a whole number from 0, not {name!r}")
     return tuple(map(int, names))
 
 
@@ -159,10 +155,14 @@ def _read_tables(output: Path) -> list[bytes]:
     return [table.read_bytes() for table in tables if table.exists()]
 
 
-def _spell(options: Mapping[str, str | bool | None]) -> str:
-    """Spell the command out; how many cells were run at a time changes no number."""
+def _spell(options: Mapping[str, str | bool | list[str] | None]) -> str:
+    """Write the command out, without --jobs, which changes no number."""
     words = ["dnsp reproduce -o RESULTS"]
-    words += [f"--{name}" if value is True else f"--{name} {value}" for name, value in options.items() if value]
+    for name, value in options.items():
+        if isinstance(value, list):
+            words += [f"--{name} {one}" for one in value]
+        elif value:
+            words.append(f"--{name}" if value is True else f"--{name} {value}")
     return " ".join(words)
 
 

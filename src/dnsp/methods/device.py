@@ -9,7 +9,7 @@ import torch
 from dnsp.errors import SettingError
 from dnsp.networks import Network
 
-__all__ = ["Precision", "choose_device", "choose_precision"]
+__all__ = ["Precision", "choose_device", "choose_precision", "set_threads"]
 
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
@@ -49,6 +49,12 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise SettingError(f"device {name!r} is not available on this machine; use --device cpu") from error
     return device
+
+
+def set_threads(count: int) -> None:
+    """Set the number of CPU threads; with 0, torch chooses."""
+    if count:
+        torch.set_num_threads(count)
 
 
 def choose_precision(precision: Precision, device: torch.device, *, network: Network | None = None) -> torch.dtype:

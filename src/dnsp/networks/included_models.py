@@ -58,7 +58,9 @@ def find_model(name_or_path: str | Path, *, scale: int | None = None) -> Path:
         chosen = scale or (2 if 2 in scales else next(iter(scales)))
         if chosen not in scales:
             known = " or ".join(map(str, scales))
-            raise ModelError(f"model {str(name_or_path)!r} was trained for scale {known}, not {chosen}")
+            raise ModelError(
+                f"model {str(name_or_path)!r} was trained for scale {known}, not {chosen}; use --scale {known}"
+            )
         return scales[chosen]
     path = Path(name_or_path)
     if path.suffix == ".safetensors" or isinstance(name_or_path, Path):

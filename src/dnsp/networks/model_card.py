@@ -68,7 +68,7 @@ class ModelCard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """
         if scale not in self.scales:
             known = " or ".join(map(str, self.scales))
-            raise ModelError(f"the model was trained for scale {known}, not {scale}")
+            raise ModelError(f"the model was trained for scale {known}, not {scale}; use --scale {known}")
 
     def to_json(self) -> str:
         """Write the card as indented JSON.

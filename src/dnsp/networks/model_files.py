@@ -86,7 +86,7 @@ def save_model(path: str | Path, network: Network, card: ModelCard, *, overwrite
         unfinished.write_text(text + "\n", encoding="utf-8")
 
 
-def load_model(name_or_path: str | Path, *, scale: int | None = None, trusted_class: str = "") -> Model:
+def load_model(name_or_path: str | Path, *, scale: int | None = None, trust: str = "") -> Model:
     """Load an included model, or a file that `save_model` wrote.
 
     A file may name a network class of a user. Importing it runs its module, so this is done only if the caller names the
@@ -98,7 +98,7 @@ def load_model(name_or_path: str | Path, *, scale: int | None = None, trusted_cl
         A name of `included_models`, or a ``.safetensors`` file.
     scale : int, optional
         The scale that the model must have been trained for.
-    trusted_class : str
+    trust : str
         The ``package.module:Class`` that may be imported.
 
     Returns
@@ -123,7 +123,7 @@ def load_model(name_or_path: str | Path, *, scale: int | None = None, trusted_cl
             card = _read_card(file)
             if scale is not None:
                 card.require_scale(scale)
-            _require_trusted(card.network, trusted_class)
+            _require_trusted(card.network, trust)
             layout = _read_layout(file)
             _require_fit(layout, card.network)
             weights = {name: file.get_tensor(name) for name in layout}
@@ -147,10 +147,10 @@ def _read_card(file: Any) -> ModelCard:
     return ModelCard.from_json(text)
 
 
-def _require_trusted(network: NetworkDescription, trusted_class: str) -> None:
-    needed = network.arguments.get("class_name") if network.architecture == "user" else trusted_class
-    if needed != trusted_class:
-        raise ModelError(f"it needs the network {needed}; if you trust that code, add --network {needed}")
+def _require_trusted(network: NetworkDescription, trust: str) -> None:
+    needed = network.arguments.get("class_name") if network.architecture == "user" else trust
+    if needed != trust:
+        raise ModelError(f"it needs the network {needed}; if you trust that code, use --trust {needed}")
 
 
 def _read_layout(file: Any) -> Layout:

@@ -103,15 +103,11 @@ def measure_balance(
     network = None
     if model:
         scale = config.pairs.scale
-        network, card = load_model(model, scale=scale if scale > 1 else None, trusted_class=trust)
+        network, card = load_model(model, scale=scale if scale > 1 else None, trust=trust)
         config.require_fit(card.network)
-    pairs = [
-        make_pairs(scan, settings=config.pairs, network=network) for scan in find_training_scans(source).scans
-    ]
+    pairs = [make_pairs(scan, settings=config.pairs, network=network) for scan in find_training_scans(source).scans]
     patches = Patches(pairs, settings=config.patches, seed=config.seed, epoch=0)
-    losses = [
-        SpatioStructuralLoss.from_settings(replace(config.loss, prior=prior)) for prior in ("LR", "FS", "TVLR")
-    ]
+    losses = [SpatioStructuralLoss.from_settings(replace(config.loss, prior=prior)) for prior in ("LR", "FS", "TVLR")]
     drawn = shuffled_batches(patches, batch_size=config.optimiser.batch_size, seed=config.seed, epoch=0)
     measured = [_norms_of(losses, batch, network) for batch in islice(drawn, max(1, batches))]
     means = {term: sum(norms[term] for norms in measured) / len(measured) for term in measured[0]}

@@ -152,9 +152,7 @@ def _for_pairs(config: TrainingConfig) -> TrainingConfig:
     return replace(config, pairs=replace(settings, degradation="paired", scale=1))
 
 
-def _register(
-    pairs: Sequence[PairedScan], folder: Path, callbacks: Sequence[TrainingCallback]
-) -> Sequence[PairedScan]:
+def _register(pairs: Sequence[PairedScan], folder: Path, callbacks: Sequence[TrainingCallback]) -> Sequence[PairedScan]:
     registered = register_pairs(pairs, folder, callback=_PairsRegistered(callbacks))
     missing, reasons = len(pairs) - len(registered), folder / "failed.csv"
     if not registered:

@@ -60,7 +60,7 @@ def make_network(config: TrainingConfig) -> StartingNetwork:
     """
     initial = find_initial_model(config)
     if initial is not None:
-        network, card = load_model(initial, trusted_class=config.network if is_class_name(config.network) else "")
+        network, card = load_model(initial, trust=config.network if is_class_name(config.network) else "")
         description = card.network
         config.require_fit(description)
         network.train().requires_grad_()

@@ -17,7 +17,8 @@ import torch
 
 from dnsp.data import PairedScan, Scan
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
+from dnsp.io.atomic import make_folder, replace_file
+from dnsp.io.names import make_file_name
 from dnsp.networks import Network
 from dnsp.training.config import PairSettings
 from dnsp.training.slice_pairs import SlicePairs, make_pairs
@@ -71,10 +72,7 @@ def cache_pairs(
     DataError, VolumeError
         If a scan cannot be used, or the cache cannot be written. The subjects that are done stay.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: no folder can be made here ({error.strerror or error})") from error
+    make_folder(folder, error=DataError)
     files = {scan: folder / _file_name(scan, settings, network) for scan in scans}
     mapped = {scan: pairs for scan, file in files.items() if (pairs := _map(scan, file)) is not None}
     if on_subject is not None:
@@ -139,5 +137,4 @@ def _file_name(scan: Scan | PairedScan, settings: PairSettings, network: Network
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     inputs = network.input_names[1:] if network is not None else ()
     what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), inputs, facts], sort_keys=True)
-    safe_name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in scan.subject_id)
-    return f"{safe_name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"
+    return f"{make_file_name(scan.subject_id)}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
+from dnsp.io import write_table
+from dnsp.io.tables import read_cell
 from dnsp.priors import PatchLocation, find_extreme_patches
 from dnsp.training.slice_pairs import SlicePairs
 
@@ -121,13 +122,8 @@ def cut_extreme_patches(pairs: Sequence[SlicePairs], patches: Sequence[ExtremePa
 
 def write_patch_list(patches: Sequence[ExtremePatch], path: Path, *, overwrite: bool = False) -> None:
     """Write candidates as tab-separated text, one a line, with a first column (yes or no) to be edited."""
-    with (
-        replace_file(path, overwrite=overwrite) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(ExtremePatch._fields)
-        writer.writerows(["yes" if patch.keep else "no", *patch[1:]] for patch in patches)
+    rows = (["yes" if patch.keep else "no", *patch[1:]] for patch in patches)
+    write_table(path, ExtremePatch._fields, rows, delimiter="\t", overwrite=overwrite, error=DataError)
 
 
 def read_patch_list(path: Path) -> list[ExtremePatch]:
@@ -141,7 +137,7 @@ def read_patch_list(path: Path) -> list[ExtremePatch]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a readable patch list ({error})") from error
     if not lines or tuple(lines[0]) != ExtremePatch._fields:
         raise DataError(
@@ -158,5 +154,5 @@ def read_patch_list(path: Path) -> list[ExtremePatch]:
             ) from error
         if keep not in ("yes", "no") or kind not in ("sharp", "smooth"):
             raise DataError(f"{path}, line {number}: keep is yes or no, kind is sharp or smooth")
-        patches.append(ExtremePatch(keep == "yes", kind, subject_id, index, top, left, size))  # type: ignore[arg-type]
+        patches.append(ExtremePatch(keep == "yes", kind, read_cell(subject_id), index, top, left, size))  # type: ignore[arg-type]
     return patches

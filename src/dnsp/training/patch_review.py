@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from dnsp.data import PairedScan, Scan, Split
 from dnsp.errors import DataError
-from dnsp.io.atomic import require_writable
+from dnsp.io.atomic import make_folder, require_writable
+from dnsp.jobs import JobCallback
 from dnsp.plotting import ContactPrint, draw_contact_sheet
 from dnsp.training.cohort import find_training_scans, split_training_scans
 from dnsp.training.config import TrainingConfig
@@ -25,7 +26,7 @@ def write_filter_patches(
     config: TrainingConfig | None = None,
     split: Split | str | Path | None = None,
     overwrite: bool = False,
-    on_scan: Callable[[int, int], None] | None = None,
+    callback: JobCallback | None = None,
 ) -> int:
     """Find the candidates for the smooth and sharp patches of the learnable filters, and write a list to edit.
 
@@ -42,8 +43,8 @@ def write_filter_patches(
         As the training to come will have them: the training subjects are searched.
     overwrite : bool
         Replace an earlier list, with its edits.
-    on_scan : callable, optional
-        Called with the number of scans that are read and of all scans.
+    callback : JobCallback, optional
+        Told about each scan that is read; the job's name is the subject.
 
     Returns
     -------
@@ -57,16 +58,15 @@ def write_filter_patches(
     """
     config, folder = config or TrainingConfig(), Path(folder)
     training, _, _ = split_training_scans(find_training_scans(source).scans, split=split, config=config)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: this folder cannot be made ({error.strerror or error})") from error
+    make_folder(folder, error=DataError)
     require_writable(folder / "patches.tsv", overwrite=overwrite, error=DataError)
+    callback = callback or JobCallback()
+    callback.on_start(len(training))
     pairs = []
-    for done, scan in enumerate(training, start=1):
+    for scan in training:
+        callback.on_job(scan.subject_id)
         pairs.append(make_pairs(scan, settings=config.pairs))
-        if on_scan is not None:
-            on_scan(done, len(training))
+        callback.on_job_end(scan.subject_id, None)
     candidates = find_candidates(
         pairs, patch_size=config.filter_patch_size, minimum_head=config.filter_patches.minimum_head
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,8 @@ from torch import Tensor, nn
 
 from dnsp._version import __version__
 from dnsp.errors import DataError, SettingError, TrainingError
-from dnsp.io.atomic import replace_file
+from dnsp.io import write_table
+from dnsp.io.atomic import make_folder
 from dnsp.networks import ModelCard, NetworkDescription
 from dnsp.training.config import TrainingConfig
 from dnsp.training.recipes import rename_old_settings
@@ -64,7 +64,7 @@ class RunRecord:
         self.counts: dict[str, int] = {}  # slices and patches, for the card
         self._state_path = folder / "state.safetensors"
         self._state: RunState | None = None
-        self._make(folder)
+        make_folder(folder, error=DataError)
         if self._state_path.exists():
             self._state = read_state(self._state_path)
             self._require_same_run(self._state)
@@ -126,12 +126,6 @@ class RunRecord:
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
         write_state(self._state_path, RunState(RunIdentity(self.config.to_dict(), self.data), self.rows, tensors))
 
-    def _make(self, folder: Path) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"{folder}: this folder cannot be made ({error.strerror or error})") from error
-
     def _require_same_run(self, state: RunState) -> None:
         try:
             settings, _ = rename_old_settings(state.identity.config)
@@ -155,13 +149,8 @@ class RunRecord:
 
 def write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write a run's epochs as CSV: epoch, each weighted term's mean, their sum, and any validation PSNR in dB."""
-    with (
-        replace_file(path, overwrite=True, error=TrainingError) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    columns = list(rows[0])
+    write_table(path, columns, ([row[name] for name in columns] for row in rows), overwrite=True, error=TrainingError)
 
 
 def make_card(record: RunRecord, network: NetworkDescription) -> ModelCard:

@@ -56,7 +56,10 @@ def write_state(path: Path, state: RunState) -> None:
         If the file cannot be written.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
-    texts = {"run": msgspec.json.encode(state.identity, order="sorted").decode(), "rows": msgspec.json.encode(state.rows).decode()}
+    texts = {
+        "run": msgspec.json.encode(state.identity, order="sorted").decode(),
+        "rows": msgspec.json.encode(state.rows).decode(),
+    }
     metadata = {"format": str(_FORMAT), **texts, "digest": _digest(tensors, texts)}
     with replace_file(path, overwrite=True, error=TrainingError) as unfinished:
         unfinished.write_bytes(save(tensors, metadata=metadata))

@@ -87,7 +87,7 @@ def test_two_images_of_an_adni_subject_need_a_choice(make_files, refusal):
     assert all(name in line for name in names)
     assert found(folder, series="rage_repeat") == {"002_S_0413": names[1]}
     assert found(folder, series="/MP-RAGE/*.nii") == {"002_S_0413": names[0]}
-    assert "no path holds 'SPGR'" in refusal(lambda: find_scans(folder, series="SPGR"), folder, DataError)
+    assert "no path matches --pattern 'SPGR'" in refusal(lambda: find_scans(folder, pattern="SPGR"), folder, DataError)
 
 
 def test_a_file_of_no_adni_subject_is_refused(make_files, refusal):

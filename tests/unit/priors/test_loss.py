@@ -337,7 +337,9 @@ def test_a_drop_in_criterion_of_monai_s_trainer():
         optimizer=torch.optim.Adam([*network.parameters(), *criterion.parameters()], lr=1e-2),
         loss_function=criterion,
     )
-    trainer.add_event_handler(engines.IterationEvents.LOSS_COMPLETED, lambda engine: losses.append(engine.state.output["loss"].item()))
+    trainer.add_event_handler(
+        engines.IterationEvents.LOSS_COMPLETED, lambda engine: losses.append(engine.state.output["loss"].item())
+    )
     trainer.run()
     assert losses[-1] < losses[0]
     assert list(criterion.terms) == TERMS["AP"]

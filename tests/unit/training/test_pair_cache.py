@@ -125,7 +125,7 @@ def test_a_scan_that_cannot_be_used_is_named_and_the_others_stay(scans, tmp_path
 
 def test_a_cache_that_cannot_be_written_is_one_line(scans, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="no folder can be made here"):
+    with pytest.raises(DataError, match="name another folder"):
         cache_pairs(scans, settings=SETTINGS, folder=tmp_path / "file" / "cache")
 
 
