@@ -51,8 +51,8 @@ def train(
     form: Annotated[
         str | None,
         typer.Option(
-            help="Form of the loss: paper (Eq. 10 as printed), balanced (mean over pixels, bounded filters), or matched (priors "
-            "towards the reference's own rank and sharpness)."
+            help="Form of the loss: paper (Eq. 10 as printed), balanced (mean over pixels, bounded filters), or matched "
+            "(distance to the reference's own rank and sharpness)."
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Number of passes over all patches.")] = None,

@@ -242,7 +242,7 @@ def _plain(images: Tensor) -> Tensor:
     return images if type(images) is Tensor else images.as_subclass(Tensor)
 
 
-def require_finite(terms: Mapping[Term, Tensor] | Mapping[str, float]) -> None:
+def require_finite(terms: Mapping[Term, Tensor] | Mapping[Term, float]) -> None:
     """Stop training where a term of the loss is not finite.
 
     Parameters

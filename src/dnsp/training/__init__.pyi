@@ -11,6 +11,7 @@ from .config import Precision as Precision
 from .config import TrainingConfig as TrainingConfig
 from .loop import train_network as train_network
 from .pair_cache import cache_pairs as cache_pairs
+from .patch_database import draw_database as draw_database
 from .patch_lists import ExtremePatch as ExtremePatch
 from .patch_lists import cut_extreme_patches as cut_extreme_patches
 from .patch_lists import find_candidates as find_candidates

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["TrainingCallback"]
+__all__ = ["CallbackList", "TrainingCallback"]
 
 
 class TrainingCallback:
@@ -65,3 +65,40 @@ class TrainingCallback:
 
     def on_end(self, path: Path) -> None:
         """Hear that the model is written to `path`."""
+
+
+class CallbackList(TrainingCallback):
+    """Several callbacks as one."""
+
+    def __init__(self, callbacks: Sequence[TrainingCallback]) -> None:
+        self._callbacks = tuple(callbacks)
+
+    def on_pairs_registered(self, done: int, total: int) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.on_pairs_registered(done, total)
+
+    def on_scans_read(self, done: int, total: int) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.on_scans_read(done, total)
+
+    def on_start(self, counts: Mapping[str, int], steps: int, done: int) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.on_start(counts, steps, done)
+
+    def on_step(self, step: int, loss: float) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.on_step(step, loss)
+
+    def on_epoch(self, epoch: int, terms: Mapping[str, float], psnr_db: float | None) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.on_epoch(epoch, terms, psnr_db)
+
+    def on_end(self, path: Path) -> None:
+        """Tell every callback."""
+        for callback in self._callbacks:
+            callback.on_end(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ from dnsp.data import nested_fractions, write_split
 from dnsp.errors import TrainingError
 from dnsp.metrics import psnr
 from dnsp.networks import Network, save_model
-from dnsp.priors import require_finite
-from dnsp.training.callbacks import TrainingCallback
+from dnsp.priors import SpatioStructuralLoss, Term, require_finite
+from dnsp.training.callbacks import CallbackList, TrainingCallback
 from dnsp.training.config import OptimiserSettings, TrainingConfig
 from dnsp.training.modules import find_initial_model, make_loss, make_network
 from dnsp.training.pair_cache import cache_pairs
@@ -76,16 +77,15 @@ def train_network(
     """
     output, resources = Path(output), resources or Resources()
     fabric = resources.launch_fabric()
-    callbacks = callbacks if fabric.is_global_zero else ()
+    told = CallbackList(callbacks if fabric.is_global_zero else ())
     record = RunRecord(output, config=config, data=data, initial_model=find_initial_model(config))
     if record.is_finished():
-        for callback in callbacks:
-            callback.on_end(record.model_path)
+        told.on_end(record.model_path)
         return record.model_path
 
     network, description = make_network(config)
     cache = resources.cache or output / "pairs"
-    pairs = _read_pairs(data, config, cache, network=network, resources=resources, fabric=fabric, callbacks=callbacks)
+    pairs = _read_pairs(data, config, cache, network=network, resources=resources, fabric=fabric, told=told)
     train_pairs, validation_pairs = pairs[: len(data.training)], pairs[len(data.training) :]
     slices = _choose_fraction(train_pairs, config)
     if fabric.is_global_zero:
@@ -106,13 +106,12 @@ def train_network(
     }
     steps_per_epoch = math.ceil(len(patches) / config.optimiser.batch_size)
     steps = steps_per_epoch * config.optimiser.epochs
-    for callback in callbacks:
-        callback.on_start(record.counts, steps, first_epoch * steps_per_epoch)
+    told.on_start(record.counts, steps, first_epoch * steps_per_epoch)
     for epoch in range(first_epoch, config.optimiser.epochs):
         if config.patches.fresh_each_epoch and epoch > 0:
             patches = Patches(train_pairs, settings=config.patches, seed=config.seed, epoch=epoch, slices=slices)
         model.train()
-        sums: dict[str, float] = {}
+        sums = dict.fromkeys(config.loss.terms, 0.0)
         batches = shuffled_batches(
             patches,
             batch_size=config.optimiser.batch_size,
@@ -128,26 +127,22 @@ def train_network(
             fabric.backward(value)
             optimiser.step()
             optimiser.zero_grad()
-            terms = _read_terms(loss.terms, epoch=epoch, step=step)  # the one time in a step that the host waits
-            for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + term / steps_per_epoch
-            for callback in callbacks:
-                callback.on_step(step + 1, sum(terms.values()))
+            terms = _read_terms(loss, epoch=epoch, step=step)  # the one time in a step that the host waits
+            sums = {name: total + terms[name] / steps_per_epoch for name, total in sums.items()}
+            told.on_step(step + 1, sum(terms.values()))
 
         means = _mean_over_processes(sums, fabric)
         quality = _mean_psnr(model, validation_pairs, fabric) if validation_pairs else None
         if fabric.is_global_zero:
             record.save_epoch(network, loss, optimiser.optimizer, terms=means, psnr_db=quality)
             write_log(output / "log.csv", record.rows)
-        for callback in callbacks:
-            callback.on_epoch(epoch + 1, means, quality)
+        told.on_epoch(epoch + 1, means, quality)
         fabric.barrier()
 
     if fabric.is_global_zero:
         save_model(record.model_path, network, make_card(record, description), overwrite=True)
     fabric.barrier()
-    for callback in callbacks:
-        callback.on_end(record.model_path)
+    told.on_end(record.model_path)
     return record.model_path
 
 
@@ -159,22 +154,20 @@ def _read_pairs(
     network: Network,
     resources: Resources,
     fabric: Fabric,
-    callbacks: Sequence[TrainingCallback],
+    told: TrainingCallback,
 ) -> list[SlicePairs]:
-    """Let the first process fill the cache, then map it in all of them."""
-
-    def tell(done: int, total: int) -> None:
-        for callback in callbacks:
-            callback.on_scans_read(done, total)
-
-    scans = [*data.training, *data.validation]
-    filled = None
-    if fabric.is_global_zero:
-        filled = cache_pairs(
-            scans, settings=config.pairs, network=network, folder=cache, workers=resources.workers, on_subject=tell
-        )
+    """Let the first process fill the cache, then map it in the others."""
+    read = partial(
+        cache_pairs,
+        [*data.training, *data.validation],
+        settings=config.pairs,
+        network=network,
+        folder=cache,
+        workers=resources.workers,
+    )
+    filled = read(on_subject=told.on_scans_read) if fabric.is_global_zero else None
     fabric.barrier()
-    return filled or cache_pairs(scans, settings=config.pairs, network=network, folder=cache, workers=resources.workers)
+    return filled or read()
 
 
 def _choose_fraction(pairs: Sequence[SlicePairs], config: TrainingConfig) -> dict[str, list[int]]:
@@ -191,9 +184,9 @@ def _set_learning_rate(optimiser: torch.optim.Optimizer, settings: OptimiserSett
         group["lr"] = settings.learning_rate * factor
 
 
-def _read_terms(terms: Mapping[str, Tensor], *, epoch: int, step: int) -> dict[str, float]:
+def _read_terms(loss: SpatioStructuralLoss, *, epoch: int, step: int) -> dict[Term, float]:
     """Copy the terms of a step to the host, all together, and stop if one is not finite."""
-    values = dict(zip(terms, torch.stack(list(terms.values())).tolist(), strict=True))
+    values = dict(zip(loss.terms, torch.stack(list(loss.terms.values())).tolist(), strict=True))
     try:
         require_finite(values)
     except TrainingError as error:
@@ -201,9 +194,9 @@ def _read_terms(terms: Mapping[str, Tensor], *, epoch: int, step: int) -> dict[s
     return values
 
 
-def _mean_over_processes(terms: dict[str, float], fabric: Fabric) -> dict[str, float]:
+def _mean_over_processes(terms: Mapping[Term, float], fabric: Fabric) -> dict[str, float]:
     means = fabric.all_reduce(torch.tensor(list(terms.values()), dtype=torch.float64), reduce_op="mean")
-    return dict(zip(terms, torch.as_tensor(means).tolist(), strict=True))
+    return dict(zip(map(str, terms), torch.as_tensor(means).tolist(), strict=True))
 
 
 @torch.inference_mode()

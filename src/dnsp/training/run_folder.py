@@ -193,11 +193,11 @@ def _moments(tensors: Mapping[str, Tensor], optimiser: torch.optim.Optimizer) ->
     for name, tensor in tensors.items():
         index, _, entry = name.partition(".")
         moments.setdefault(int(index), {})[entry] = tensor
-    for index, parameter in enumerate(parameters):
-        shapes = {name: tensor.shape for name, tensor in moments.get(index, {}).items()}
+    for number, parameter in enumerate(parameters):
+        shapes = {name: tensor.shape for name, tensor in moments.get(number, {}).items()}
         if shapes and shapes != {"step": (), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}:
-            raise ValueError(f"the moments of parameter {index} do not fit it")
-    if any(index >= len(parameters) for index in moments):
+            raise ValueError(f"the moments of parameter {number} do not fit it")
+    if any(number >= len(parameters) for number in moments):
         raise ValueError("there are moments of more parameters than the run has")
     return moments
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,16 +79,11 @@ def read_state(path: Path) -> RunState:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
         texts = {"run": metadata["run"], "rows": metadata["rows"]}
         version = int(metadata.get("format", "1"))
-        if not 1 <= version <= _FORMAT:
-            raise TrainingError(
-                f"{path}: written by a newer dnsp (format {version}); update dnsp, or move the file away"
-            )
-        if version == _FORMAT and metadata["digest"] != _digest(tensors, texts):
-            raise ValueError("its digest differs")
+        _require_known(version)
+        _require_sound(version, metadata, _digest(tensors, texts))
         identity = msgspec.json.decode(texts["run"], type=RunIdentity)
         rows = msgspec.json.decode(texts["rows"], type=list[dict[str, int | float]])
-        if [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
-            raise ValueError("its epochs are not in order")
+        _require_in_order(rows)
     except (
         OSError,
         SafetensorError,
@@ -105,6 +100,21 @@ def read_state(path: Path) -> RunState:
     if version == 1:
         tensors = {f"loss.{name[10:]}" if name.startswith("objective.") else name: t for name, t in tensors.items()}
     return RunState(identity, rows, tensors, version)
+
+
+def _require_known(version: int) -> None:
+    if not 1 <= version <= _FORMAT:
+        raise ValueError(f"it has format {version}, and this dnsp reads formats 1 to {_FORMAT}")
+
+
+def _require_sound(version: int, metadata: Mapping[str, str], digest: str) -> None:
+    if version == _FORMAT and metadata["digest"] != digest:
+        raise ValueError("its digest is not that of its content")
+
+
+def _require_in_order(rows: Sequence[Mapping[str, float]]) -> None:
+    if [row["epoch"] for row in rows] != list(range(1, len(rows) + 1)):
+        raise ValueError("its epochs are not in order")
 
 
 def _digest(tensors: Mapping[str, Tensor], texts: Mapping[str, str]) -> str:

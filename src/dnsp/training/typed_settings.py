@@ -50,7 +50,8 @@ def convert_settings(values: Mapping[str, Any], kind: type[Settings]) -> Setting
         If a setting does not exist, is missing, or has a value that it cannot have.
     """
     _require_known(values, kind, "")
-    return _convert(values, kind, "")
+    converted: Settings = _convert(values, kind, "")
+    return converted
 
 
 def _convert(value: Any, kind: Any, place: str) -> Any:
