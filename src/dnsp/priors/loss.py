@@ -255,7 +255,9 @@ def require_finite(terms: Mapping[Term, Tensor] | Mapping[Term, float]) -> None:
     TrainingError
         If a term is NaN or infinite; the message names the first.
     """
-    values = torch.stack([torch.as_tensor(value) for value in terms.values()]).tolist()
+    values = list(terms.values())
+    if any(isinstance(value, Tensor) for value in values):
+        values = torch.stack([torch.as_tensor(value) for value in values]).tolist()
     for term, value in zip(terms, values, strict=True):
         if not math.isfinite(value):
             raise TrainingError(

@@ -57,10 +57,11 @@ def write_state(path: Path, state: RunState) -> None:
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}
     texts = {
+        "format": str(_FORMAT),
         "run": msgspec.json.encode(state.identity, order="sorted").decode(),
         "rows": msgspec.json.encode(state.rows).decode(),
     }
-    metadata = {"format": str(_FORMAT), **texts, "digest": _digest(tensors, texts)}
+    metadata = {**texts, "digest": _digest(tensors, texts)}
     with replace_file(path, overwrite=True, error=TrainingError) as unfinished:
         unfinished.write_bytes(save(tensors, metadata=metadata))
 
@@ -77,8 +78,8 @@ def read_state(path: Path) -> RunState:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
-        texts = {"run": metadata["run"], "rows": metadata["rows"]}
-        version = int(metadata.get("format", "1"))
+        texts = {"format": metadata.get("format", "1"), "run": metadata["run"], "rows": metadata["rows"]}
+        version = int(texts["format"])
         _require_known(version)
         _require_sound(version, metadata, _digest(tensors, texts))
         identity = msgspec.json.decode(texts["run"], type=RunIdentity)
@@ -108,7 +109,7 @@ def _require_known(version: int) -> None:
 
 
 def _require_sound(version: int, metadata: Mapping[str, str], digest: str) -> None:
-    if version == _FORMAT and metadata["digest"] != digest:
+    if (version == _FORMAT or "digest" in metadata) and metadata["digest"] != digest:
         raise ValueError("its digest is not that of its content")
 
 
