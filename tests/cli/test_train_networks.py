@@ -78,7 +78,12 @@ def test_every_network_trains_and_enhances(dnsp, make_cohort, tmp_path, monkeypa
         ('network = "dcsrn-3d"', "depth = 5", "AP", "learnable filters are for slices"),
         ('network = "dcsrn-3d"', "depth = 50", "NP", "stacks of 50 slices were asked for, the scan has 12"),
         ('network = "no.such:Network"', "", "NP", "no.such cannot be imported"),
-        ('network = "srcnn"\n[network_arguments]\nside = 3', "", "NP", "SRCNN has no argument 'side'; it takes: kernel_sizes, filters"),
+        (
+            'network = "srcnn"\n[network_arguments]\nside = 3',
+            "",
+            "NP",
+            "SRCNN has no argument 'side'; it takes: kernel_sizes, filters",
+        ),
     ],
 )
 def test_networks_that_cannot_be_are_refused_in_one_line(dnsp, make_cohort, tmp_path, top, pairs, preset, complaint):

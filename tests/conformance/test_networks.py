@@ -155,9 +155,7 @@ def test_bfloat16_rounds_no_image(half_network, how, grad):
 
 def test_bfloat16_is_nearer_to_float32_than_autocast_over_the_whole_network(half_network):
     depth = (5,) if half_network.dimensions == 3 else ()
-    images = half_network.add_inputs(
-        torch.rand(1, 1, *depth, 24, 20, generator=torch.Generator().manual_seed(1))
-    )
+    images = half_network.add_inputs(torch.rand(1, 1, *depth, 24, 20, generator=torch.Generator().manual_seed(1)))
 
     class WholeInBfloat16(type(half_network)):
         """The network as dnsp 0.1.0 ran it."""

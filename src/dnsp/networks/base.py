@@ -104,9 +104,7 @@ class Network(nn.Module):
         with torch.autocast(images.device.type, enabled=False):
             return layer(images)
 
-    def run_inner(
-        self, layers: Callable[[Tensor], Tensor], features: Tensor, *, cast_features: bool = False
-    ) -> Tensor:
+    def run_inner(self, layers: Callable[[Tensor], Tensor], features: Tensor, *, cast_features: bool = False) -> Tensor:
         """Run the layers between the first and the last convolution in `convolution_dtype`.
 
         Inside `torch.autocast`, a network whose `convolution_dtype` is float32 follows autocast in these layers.

@@ -153,7 +153,9 @@ def test_files_that_are_no_models_are_refused(tmp_path, model_path):
 
 
 def edsr(**arguments):
-    return lambda card: card | {"network": {"architecture": "edsr", "arguments": card["network"]["arguments"] | arguments}}
+    return lambda card: (
+        card | {"network": {"architecture": "edsr", "arguments": card["network"]["arguments"] | arguments}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,10 @@ def edsr(**arguments):
         (lambda card: "{", "cannot be read"),
         (lambda card: '{"format": 2, "data": ' + '{"a":' * 25_000 + "1" + "}" * 25_001, "tables inside each other"),
         (lambda card: "[" * 25_000, "tables inside each other|cannot be read"),
-        (lambda card: json.dumps(card)[:-1] + ', "data": {"a": ' + "[" * 60 + "]" * 60 + "}}", "tables inside each other"),
+        (
+            lambda card: json.dumps(card)[:-1] + ', "data": {"a": ' + "[" * 60 + "]" * 60 + "}}",
+            "tables inside each other",
+        ),
         (lambda card: " " * 17_000_000, "longer than 16 MiB"),
     ],
 )

@@ -136,6 +136,7 @@ def test_a_class_that_declares_its_facts_keeps_them(tmp_path):
     description = describe_user_network("declared:Declared")
     network = build_network(description)
     assert (network.receptive_radius, network.input_names) == (3, ("image", "double"))
+    assert torch.bfloat16 in network.convolution_dtypes
     network.convolution_dtype = torch.bfloat16
     assert network.network.convolution_dtype == torch.bfloat16
     image = torch.rand(1, 1, 9, 8)
