@@ -255,12 +255,12 @@ def require_finite(terms: Mapping[Term, Tensor] | Mapping[Term, float]) -> None:
     TrainingError
         If a term is NaN or infinite; the message names the first.
     """
-    values = list(terms.values())
-    if any(isinstance(value, Tensor) for value in values):
-        values = torch.stack([torch.as_tensor(value) for value in values]).tolist()
-    for term, value in zip(terms, values, strict=True):
-        if not math.isfinite(value):
+    tensors = [value for value in terms.values() if isinstance(value, Tensor)]
+    read = iter(torch.stack(tensors).tolist() if tensors else ())
+    for term, value in terms.items():
+        number = next(read) if isinstance(value, Tensor) else value
+        if not math.isfinite(number):
             raise TrainingError(
-                f"the {term} term of the loss is {value}: look for intensities that are not finite in the data, "
+                f"the {term} term of the loss is {number}: look for intensities that are not finite in the data, "
                 "or lower the learning rate"
             )

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from dnsp.acquisition import LowField
 from dnsp.errors import SettingError
-from dnsp.networks import NetworkDescription, describe_network, describe_user_network, is_class_name
+from dnsp.networks import NetworkDescription, build_network, describe_network, describe_user_network, is_class_name
 from dnsp.priors import LossSettings
 from dnsp.training.typed_settings import check_settings
 from dnsp.volume import Plane
@@ -248,6 +248,9 @@ class TrainingConfig:
             raise SettingError("initial_model states its network: leave network_arguments out")
         if not self.initial_model:
             self.require_fit(self.network_description)
+            if self.network_arguments and not own:
+                with torch.device("meta"):  # takes no memory, and refuses sizes that the class does not allow
+                    build_network(self.network_description)
 
     def require_fit(self, network: NetworkDescription) -> None:
         """Refuse a network whose dimensions are not those of the pairs and of the loss.
