@@ -27,6 +27,8 @@ from .metrics import ssim as ssim
 from .networks import find_model as find_model
 from .networks import load_model as load_model
 from .priors import LowRankPrior as LowRankPrior
-from .priors import Objective as Objective
-from .priors import ObjectiveSettings as ObjectiveSettings
+from .priors import SpatioStructuralLoss as SpatioStructuralLoss
+from .training import TrainingCallback as TrainingCallback
+from .training import TrainingConfig as TrainingConfig
+from .training import train as train
 from .volume import Volume as Volume

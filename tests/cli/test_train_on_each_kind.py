@@ -24,8 +24,8 @@ per_slice = 4
 [optimiser]
 epochs = 1
 batch_size = 16
-[objective]
-preset = "NP"
+[loss]
+prior = "NP"
 """
 SEQUENCE = "[pairs.low_field]\nrepetition_time_ms = 2000\necho_time_ms = 30\nflip_angle_deg = 90\n"
 
@@ -118,7 +118,7 @@ def test_data_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp
     assert "this is not one" in complaint(dnsp, source, *rest, "--entity", "ses-01")
     assert "cannot hold out 4 of 4" in complaint(dnsp, source, *rest, "--test", 4)
     assert "needs a table pairs.low_field" in complaint(dnsp, source, *rest, "--degradation", "low-field")
-    assert "fraction must be above 0" in complaint(dnsp, source, *rest, "--fraction", 0)
+    assert "--fraction must be above 0" in complaint(dnsp, source, *rest, "--fraction", 0)
     split = tmp_path / "split.json"
     split.write_text(json.dumps({"training": ["sub-01", "sub-09"], "test": [], "validation": []}))
     assert "no scan of subject sub-09" in complaint(dnsp, source, *rest, "--split", split).replace("09", "sub-09", 1)
@@ -130,7 +130,7 @@ def test_data_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp
 def test_pairs_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp_path):
     source, options = make_cohort("pair-sessions")
     rest = ("-o", tmp_path / "run", "--recipe", recipe, *options)
-    assert "leave out --degradation and --scale" in complaint(dnsp, source, *rest, "--scale", 2)
+    assert "leave the degradation and the scale out" in complaint(dnsp, source, *rest, "--scale", 3)
     shutil.rmtree(source / "sub-03" / "ses-3T")
     assert "subject 03 has" in complaint(dnsp, source, *rest)
     table, options = make_cohort("pair-table")

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from dnsp.networks import HALF_OR_SINGLE, build_network, describe_network, describe_user_network, network_names
+from dnsp.errors import SettingError
+from dnsp.networks import build_network, describe_network, describe_user_network, network_names
 
 MONAI_UNET = describe_user_network(
     "monai.networks.nets:UNet",
@@ -174,14 +175,44 @@ def test_bfloat16_is_nearer_to_float32_than_autocast_over_the_whole_network(half
     assert (now - single).norm() < 0.9 * (before - single).norm()
 
 
-def test_the_dtype_comes_back_after_a_block_and_others_are_refused(network):
-    if network.convolution_dtypes == HALF_OR_SINGLE:
-        with pytest.raises(ZeroDivisionError), network.convolutions_in(torch.bfloat16):
-            assert network.convolution_dtype == torch.bfloat16
-            _ = 1 / 0
-    assert network.convolution_dtype == torch.float32
-    with pytest.raises(Exception, match="float32"):
+@pytest.mark.parametrize("how", ["convolution_dtype", "autocast"])
+def test_bfloat16_gives_the_gradients_of_float32(half_network, how):
+    depth = (5,) if half_network.dimensions == 3 else ()
+    images = half_network.add_inputs(torch.rand(2, 1, *depth, 24, 20, generator=torch.Generator().manual_seed(1)))
+    target = torch.rand(2, 1, *depth, 24, 20, generator=torch.Generator().manual_seed(2))
+
+    def gradients():
+        half_network.zero_grad()
+        (half_network(images) - target).square().mean().backward()
+        assert all(weight.grad.dtype == torch.float32 for weight in half_network.parameters())
+        return torch.cat([weight.grad.flatten() for weight in half_network.parameters()])
+
+    single = gradients()
+    if how == "convolution_dtype":
+        with half_network.convolutions_in(torch.bfloat16):
+            half = gradients()
+    else:
+        with torch.autocast("cpu", torch.bfloat16):
+            half = gradients()
+    assert torch.nn.functional.cosine_similarity(half, single, dim=0) > 0.999
+    assert 0.99 < half.norm() / single.norm() < 1.01
+
+
+def test_other_dtypes_are_refused(network):
+    with pytest.raises(SettingError, match="float32"):
         network.convolution_dtype = torch.float16
+    assert network.convolution_dtype == torch.float32
+
+
+def test_the_dtype_comes_back_after_a_block_even_if_it_fails(half_network):
+    def fail():
+        with half_network.convolutions_in(torch.bfloat16):
+            assert half_network.convolution_dtype == torch.bfloat16
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert half_network.convolution_dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", REGISTERED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -22,6 +21,7 @@ from rich.progress import (
 from dnsp.cli.messages import one_line
 from dnsp.errors import DnspError
 from dnsp.jobs import JobCallback
+from dnsp.training.callbacks import TrainingCallback
 
 __all__ = ["CellProgress", "JobProgress", "TrainingProgress"]
 
@@ -97,17 +97,19 @@ class JobProgress(ProgressBar, JobCallback):
             self.say(f"dnsp: error: {error}")
 
 
-class TrainingProgress(ProgressBar):
-    """A bar over the scans that are read, then one over the steps, with loss and validation PSNR.
-
-    It has the methods of `dnsp.training.TrainingCallback`.
-    """
+class TrainingProgress(ProgressBar, TrainingCallback):
+    """A bar over the scans that are read, then one over the steps, with loss and validation PSNR."""
 
     def __init__(self) -> None:
         super().__init__("{task.fields[figures]}")
+        self._registering = self._bar.add_task("registering pairs", total=None, figures="", visible=False)
         self._reading = self._bar.add_task("reading scans", total=None, figures="", visible=False)
         self._steps = self._bar.add_task("training", total=None, figures="", visible=False)
         self._psnr = ""
+
+    def on_pairs_registered(self, done: int, total: int) -> None:
+        """Show how many pairs are registered."""
+        self._bar.update(self._registering, completed=done, total=total, visible=done < total)
 
     def on_scans_read(self, done: int, total: int) -> None:
         """Show how many scans are read."""
@@ -126,9 +128,6 @@ class TrainingProgress(ProgressBar):
         """Show the PSNR of the validation subjects."""
         if psnr_db is not None:
             self._psnr = f"  PSNR {psnr_db:.2f} dB"
-
-    def on_end(self, path: Path) -> None:
-        """Do nothing; the command prints the path."""
 
 
 class CellProgress(ProgressBar):

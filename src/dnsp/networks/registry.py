@@ -134,7 +134,7 @@ def describe_network(name: str, arguments: Mapping[str, Any] | None = None) -> N
     """
     if name not in _PRESETS:
         raise SettingError(
-            f"no network is called {name!r}; there are: {', '.join(_PRESETS)}, or package.module:Class for your own"
+            f"no network is called {name[:80]!r}; there are: {', '.join(_PRESETS)}, or package.module:Class for your own"
         )
     preset = _PRESETS[name]
     changed = msgspec.json.encode({**preset.arguments, **(arguments or {})})  # as a model file will have it

@@ -18,7 +18,7 @@ from dnsp.reproduction.run import Outcome, run_cells
 from dnsp.reproduction.run_cell import ImageRow, folder_of, is_finished, run_cell
 from dnsp.reproduction.run_record import RunRecord
 from dnsp.reproduction.simulated_pairs import Partner, make_partner, register_partner
-from dnsp.reproduction.variants import Variant, change_objective
+from dnsp.reproduction.variants import Variant, change_loss
 
 __all__ = [
     "BUDGETS",
@@ -38,7 +38,7 @@ __all__ = [
     "RunRecord",
     "Variant",
     "assemble",
-    "change_objective",
+    "change_loss",
     "choose_experiments",
     "data_needed",
     "find_data",

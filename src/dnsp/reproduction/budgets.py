@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 from dnsp.acquisition import LowField
 from dnsp.errors import SettingError
 from dnsp.methods import TUNED_LRTV, LRTVSettings, SRSWSettings
-from dnsp.priors import ObjectiveSettings, Preset
+from dnsp.priors import LossSettings, PriorName
 from dnsp.reproduction.variants import Variant
 from dnsp.training import OptimiserSettings, PatchSettings
 
@@ -21,17 +21,17 @@ BudgetName: TypeAlias = Literal["smoke", "cpu", "paper"]
 # The T1-weighted protocol of ADNI's 3 T scanners. The paper does not say what it simulated the lower field with.
 _ADNI_3T = LowField(repetition_time_ms=2300, echo_time_ms=2.98, flip_angle_deg=9)
 
-_CHOSEN = (Variant(preset="AP", form="matched"),)
+_CHOSEN = (Variant(prior="AP", form="matched"),)
 _TRIED = (
-    Variant(preset="LR"),
-    Variant(preset="LR", low_rank=0.1),
-    Variant(preset="LR", form="matched"),
-    Variant(preset="FS"),
-    Variant(preset="FS", sharpness=10),
-    Variant(preset="FS", form="matched"),
-    Variant(preset="AP"),
-    Variant(preset="AP", bounded_filters=False),
-    Variant(preset="AP", form="matched"),
+    Variant(prior="LR"),
+    Variant(prior="LR", low_rank=0.1),
+    Variant(prior="LR", form="matched"),
+    Variant(prior="FS"),
+    Variant(prior="FS", sharpness=10),
+    Variant(prior="FS", form="matched"),
+    Variant(prior="AP"),
+    Variant(prior="AP", bounded_filters=False),
+    Variant(prior="AP", form="matched"),
 )
 
 
@@ -62,7 +62,7 @@ class Budget:
     same_steps : bool
         Give a fraction of the training slices as many steps as all of them, by more epochs. Without it a quarter of the
         slices is also a quarter of the steps, as in the paper.
-    objective : ObjectiveSettings
+    loss : LossSettings
         Weights and forms of the priors, which each method's variant changes.
     tried : tuple of Variant
         Weights and forms other than the paper's, for the cross-validation over training subjects.
@@ -72,7 +72,7 @@ class Budget:
         Those of them that did best there, which are then measured on the test subjects, beside Table I and Figure 15.
     confirming_seeds : tuple of int
         Of that measurement, beside as many trainings without priors: the gains are small against the luck of one seed.
-    precision : {"32-true", "bf16-mixed"}
+    precision : {"float32", "bfloat16"}
         Of the training. Everything is measured in single precision.
     seeds : tuple of int
         Of Table I and Figure 9.
@@ -110,12 +110,12 @@ class Budget:
     brainweb_patches_per_slice: int = 20
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
     same_steps: bool = False
-    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
     tried: tuple[Variant, ...] = _TRIED
     folds: int = 3
     chosen: tuple[Variant, ...] = _CHOSEN
     confirming_seeds: tuple[int, ...] = tuple(range(10))
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["float32", "bfloat16"] = "float32"
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     seeds_of_regimes: int = 3
     seeds_elsewhere: int = 1
@@ -139,9 +139,9 @@ class Budget:
 
     @property
     def variants(self) -> dict[str, Variant]:
-        """Every variant of the objective by its name: the paper's presets, and those that are tried or chosen."""
-        presets = tuple(Variant(preset=preset) for preset in get_args(Preset))
-        return {variant.name: variant for variant in (*presets, *self.tried, *self.chosen)}
+        """Every variant of the loss by its name: the paper's priors, and those that are tried or chosen."""
+        priors = tuple(Variant(prior=prior) for prior in get_args(PriorName))
+        return {variant.name: variant for variant in (*priors, *self.tried, *self.chosen)}
 
 
 _SMOKE = Budget(
@@ -156,7 +156,7 @@ _SMOKE = Budget(
     patches=PatchSettings(size=12, per_slice=4),
     brainweb_patches_per_slice=5,
     optimiser=OptimiserSettings(epochs=1, batch_size=16, learning_rate=1e-3),
-    tried=(Variant(preset="LR", low_rank=0.1), *_CHOSEN),
+    tried=(Variant(prior="LR", low_rank=0.1), *_CHOSEN),
     folds=2,
     confirming_seeds=(0, 1, 2),
     seeds=(0, 1),
@@ -176,7 +176,7 @@ _CPU = Budget(
     brainweb_patches_per_slice=8,
     optimiser=OptimiserSettings(epochs=8, batch_size=32, learning_rate=1e-3, schedule="cosine"),
     same_steps=True,
-    precision="bf16-mixed",
+    precision="bfloat16",
     fractions=(0.25, 0.5, 1.0),
     srsw=SRSWSettings(patches_per_subject=10_000),
 )

@@ -11,7 +11,7 @@ from dnsp.data import Split, draw_splits, hold_out_subjects
 from dnsp.methods import LRTVSettings, SRSWSettings
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.data import DataKey, DataSet
-from dnsp.reproduction.variants import change_objective
+from dnsp.reproduction.variants import change_loss
 from dnsp.training import PairSettings, TrainingConfig
 
 __all__ = ["Cell", "DatabaseConfig", "Wanted", "make_cell"]
@@ -173,7 +173,7 @@ def _training(wanted: Wanted, budget: Budget, learned: PairSettings, split: Spli
         pairs=learned,
         patches=patches,
         optimiser=optimiser,
-        objective=change_objective(budget.objective, budget.variants[variant]),
+        loss=change_loss(budget.loss, budget.variants[variant]),
         fraction=wanted.fraction,
         validation_subjects=len(split.validation),
         precision=budget.precision,

@@ -36,7 +36,7 @@ from dnsp.priors import LearnableSharpnessPrior
 from dnsp.reproduction.cell import Cell, DatabaseConfig
 from dnsp.reproduction.data import DataSet
 from dnsp.reproduction.quality import measure_quality
-from dnsp.training import TrainingConfig, cache_pairs, lower_resolution, train
+from dnsp.training import Resources, TrainingConfig, TrainingData, cache_pairs, lower_resolution, train_network
 
 __all__ = ["ImageRow", "folder_of", "is_finished", "run_cell"]
 
@@ -130,16 +130,14 @@ def _make_method(cell: Cell, data: DataSet, *, folder: Path, cache: Path, worker
                 save_database(path, drawn)
             return SRSW(load_database(path))
         case TrainingConfig():
-            model = train(
-                cell.settings,
+            subjects = TrainingData(
                 training=choose_subjects(data.scans, cell.split.training),
                 validation=choose_subjects(data.scans, cell.split.validation),
                 test_subjects=cell.split.test,
-                output=folder,
-                data_name=data.name,
-                cache=cache,
-                workers=workers,
-                show_progress=False,
+                name=data.name,
+            )
+            model = train_network(
+                subjects, folder, config=cell.settings, resources=Resources(workers=workers, cache=cache)
             )
             _keep_filters(cell.settings, folder)
             network, card = load_model(model)
@@ -201,11 +199,11 @@ def _measure(
 
 def _keep_filters(settings: TrainingConfig, folder: Path) -> None:
     """Write the learned filters as they act, which the finished model no longer has."""
-    if not settings.objective.learns_filters:
+    if not settings.loss.learns_filters:
         return
-    learned = load_file(folder / _STATE)["objective.sharpness.weight"]
+    learned = load_file(folder / _STATE)["loss.sharpness.weight"]
     prior = LearnableSharpnessPrior(
-        len(learned), bounded=settings.objective.bounded_filters, normalisation=settings.objective.laplacian
+        len(learned), bounded=settings.loss.bounds_filters, normalisation=settings.loss.laplacian
     )
     prior.weight.data.copy_(learned)
     with replace_file(folder / "filters.npz", overwrite=True, error=DataError) as unfinished:

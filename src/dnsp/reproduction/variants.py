@@ -1,4 +1,4 @@
-"""Variants of the objective by name: the paper's presets, and the same with other weights or forms."""
+"""Variants of the loss by name: the paper's priors, and the same with other weights or forms."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import math
 from dataclasses import dataclass, replace
 
 from dnsp.errors import SettingError
-from dnsp.priors import Form, ObjectiveSettings, Preset
+from dnsp.priors import Form, LossSettings, PriorName
 
-__all__ = ["Variant", "change_objective"]
+__all__ = ["Variant", "change_loss"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A preset of the paper, perhaps changed.
+    """A prior of the paper, perhaps changed.
 
     Parameters
     ----------
-    preset : {"NP", "LR", "FS", "LS", "AP", "TVLR"}
-    form : {"literal", "matched"}
-        As of `dnsp.priors.ObjectiveSettings`.
+    prior : {"NP", "LR", "FS", "LS", "AP", "TVLR"}
+    form : {"paper", "balanced", "matched"}
+        As of `dnsp.priors.LossSettings`.
     bounded_filters : bool
         Likewise.
     low_rank, sharpness : float
         What the weights alpha and beta are multiplied with.
     """
 
-    preset: Preset
-    form: Form = "literal"
+    prior: PriorName
+    form: Form = "balanced"
     bounded_filters: bool = True
     low_rank: float = 1.0
     sharpness: float = 1.0
@@ -40,21 +40,21 @@ class Variant:
     @property
     def name(self) -> str:
         """Its name in tables of numbers, for example ``LR``, ``LR_alpha0.1`` or ``AP_matched_beta10``."""
-        parts: list[str] = [self.preset]
-        parts += ["matched"] if self.form == "matched" else []
+        parts: list[str] = [self.prior]
+        parts += [] if self.form == "balanced" else [self.form]
         parts += [] if self.bounded_filters else ["unbounded"]
         parts += [f"alpha{self.low_rank:g}"] if self.low_rank != 1 else []
         parts += [f"beta{self.sharpness:g}"] if self.sharpness != 1 else []
         return "_".join(parts)
 
 
-def change_objective(objective: ObjectiveSettings, variant: Variant) -> ObjectiveSettings:
-    """Give the settings of a variant of an objective."""
+def change_loss(loss: LossSettings, variant: Variant) -> LossSettings:
+    """Give the settings of a variant of a loss."""
     return replace(
-        objective,
-        preset=variant.preset,
+        loss,
+        prior=variant.prior,
         form=variant.form,
         bounded_filters=variant.bounded_filters,
-        alpha=objective.alpha * variant.low_rank,
-        beta=objective.beta * variant.sharpness,
+        alpha=loss.alpha * variant.low_rank,
+        beta=loss.beta * variant.sharpness,
     )

@@ -1,13 +1,15 @@
-"""Pairs kept on disk and mapped into memory: a cohort larger than memory, read once for all runs."""
+"""Pairs on disk, mapped into memory: a cohort may be larger than memory, and is read once for all runs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +17,7 @@ import torch
 
 from dnsp.data import PairedScan, Scan
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
+from dnsp.io.atomic import make_folder, replace_file
 from dnsp.io.names import make_file_name
 from dnsp.networks import Network
 from dnsp.training.config import PairSettings
@@ -23,7 +25,10 @@ from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
 __all__ = ["cache_pairs"]
 
-_FORMAT = 1  # to be raised whenever the same scans and settings give other pairs
+_FORMAT = 2  # raise it whenever the same scans and settings give other pairs, or the file has another layout
+
+_DIGEST_LENGTH = hashlib.sha256().digest_size
+_CHUNK = 2**20
 
 
 def cache_pairs(
@@ -37,24 +42,25 @@ def cache_pairs(
 ) -> list[SlicePairs]:
     """Make the pairs of every subject that is not in the cache yet, and map all of them into memory.
 
-    A subject is one ``.npy`` file, which appears whole or not at all: whoever is stopped goes on with the subjects that are
-    missing. Its name holds the subject and a digest of the settings and of the scans' paths, sizes and times, so
-    that a scan that changed, or other settings, make another file.
+    Each subject has one ``.npy`` file, which appears whole or not at all, so that a stopped call resumes with the subjects
+    that are missing. The name holds the subject and a digest of the settings and of the scans' paths, sizes and times: a
+    changed scan, or other settings, give another file. The file ends with a digest of its content; a file that was damaged
+    or altered is made again.
 
     Parameters
     ----------
     scans : sequence of Scan or PairedScan
         The cohort.
     settings : PairSettings
-        How pairs are made.
+        How the pairs are made.
     folder : Path
-        The cache; made where it is missing. Runs may share it, even at the same time.
+        The cache; made if it is missing. Runs may share it, also at the same time.
     network : Network, optional
         Adds the channels that it takes beside the enlarged image. Networks with the same `Network.input_names` share files.
     workers : int
-        Subjects made at the same time; each takes the memory of a scan or two.
+        Subjects that are made at the same time; each takes the memory of a scan or two.
     on_subject : callable, optional
-        Called with subjects done and subjects in all.
+        Called with the number of subjects done and of all subjects.
 
     Returns
     -------
@@ -64,12 +70,9 @@ def cache_pairs(
     Raises
     ------
     DataError, VolumeError
-        If a scan cannot be used, or the cache not be written (a full disk). Subjects done before stay.
+        If a scan cannot be used, or the cache cannot be written. The subjects that are done stay.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: no folder can be made here ({error.strerror or error})") from error
+    make_folder(folder, error=DataError)
     files = {scan: folder / _file_name(scan, settings, network) for scan in scans}
     mapped = {scan: pairs for scan, file in files.items() if (pairs := _map(scan, file)) is not None}
     if on_subject is not None:
@@ -91,29 +94,41 @@ def cache_pairs(
 def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, network: Network | None) -> None:
     pairs = make_pairs(scan, settings=settings, network=network)
     both = np.concatenate([pairs.enlarged.numpy(), pairs.reference.numpy()], axis=1)
-    with replace_file(file, overwrite=True, error=DataError) as unfinished:
-        np.save(unfinished, both, allow_pickle=False)
+    with replace_file(file, overwrite=True, error=DataError) as unfinished, unfinished.open("w+b") as opened:
+        np.save(opened, both, allow_pickle=False)
+        opened.write(_digest(opened, opened.tell()))
 
 
 def _mapped(scan: Scan | PairedScan, file: Path) -> SlicePairs:
     pairs = _map(scan, file)
     if pairs is None:
-        raise DataError(f"{file}: was written a moment ago and cannot be read back; is the disk sound?")
+        raise DataError(f"{file}: was just written and cannot be read back; check the disk")
     return pairs
 
 
 def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
-    """Map a subject's file; nothing where it is missing or damaged, which has it made anew."""
+    """Map a subject's file; None if it is missing, or damaged, so that it is made again."""
     try:
-        both: npt.NDArray[np.float32] = np.load(
-            file, mmap_mode="c", allow_pickle=False
-        )  # torch asks for writable memory
+        with file.open("rb") as opened:
+            length = opened.seek(0, os.SEEK_END) - _DIGEST_LENGTH
+            if length < 0 or _digest(opened, length) != opened.read():
+                return None
+        both: npt.NDArray[np.float32] = np.load(file, mmap_mode="c", allow_pickle=False)  # torch needs writable memory
     except (OSError, ValueError, EOFError):
         return None
     if both.dtype != np.float32 or both.ndim not in (4, 5) or both.shape[1] < 2:
         return None
     channels = torch.from_numpy(both)
     return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:])
+
+
+def _digest(file: BinaryIO, length: int) -> bytes:
+    """Compute the digest of the first `length` bytes of a file, and leave the file there. NumPy does not look beyond."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while file.tell() < length:
+        digest.update(file.read(min(_CHUNK, length - file.tell())))
+    return digest.digest()
 
 
 def _file_name(scan: Scan | PairedScan, settings: PairSettings, network: Network | None) -> str:

@@ -18,7 +18,7 @@ from dnsp.networks import Network
 from dnsp.training.config import PairSettings
 from dnsp.volume import Volume, plane_axis
 
-__all__ = ["SlicePairs", "lower_resolution", "make_pairs"]
+__all__ = ["SlicePairs", "as_slices", "lower_resolution", "make_pairs"]
 
 
 class SlicePairs(NamedTuple):
@@ -73,6 +73,11 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
         raise DataError(f"{path}: {error}") from error
     images, references = (_in_stacks(slices, settings.depth) for slices in (enlarged, _stack(reference)))
     return SlicePairs(scan.subject_id, images if network is None else network.add_inputs(images), references)
+
+
+def as_slices(images: Tensor) -> Tensor:
+    """Lay stacks (B, 1, D, H, W) out as slices (B D, 1, H, W), which the loss and the PSNR are made for."""
+    return images.movedim(2, 1).flatten(0, 1) if images.ndim == 5 else images
 
 
 def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> list[int]:

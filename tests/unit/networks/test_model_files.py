@@ -122,7 +122,7 @@ def test_a_network_of_a_user_s_own_of_0_1_0_loads(tmp_path):
     old = {"architecture": "brought", "class_name": "torch.nn:Conv2d", "arguments": layer, "size_multiple": 2}
     card = {"format": 1, "network": {**old, "receptive_radius": 5}, "scale": 2}
     path = write(tmp_path / "old.safetensors", card, network.state_dict())
-    with pytest.raises(ModelError, match="if you trust that code, use --trust torch.nn:Conv2d"):
+    with pytest.raises(ModelError, match=r"if you trust that code, use --trust torch\.nn:Conv2d"):
         load_model(path)
     loaded = load_model(path, trust="torch.nn:Conv2d").network
     image = torch.rand(1, 1, 8, 6)
@@ -187,14 +187,14 @@ def edsr(**arguments):
         (lambda card: card | {"weights_sha256": "0" * 64}, "not those that were saved"),
         (lambda card: card | {"figures": {"psnr": float("nan")}}, "cannot be read"),
         (lambda card: [card], "cannot be read"),
-        (lambda card: "{", "cannot be read"),
-        (lambda card: '{"format": 2, "data": ' + '{"a":' * 25_000 + "1" + "}" * 25_001, "tables inside each other"),
-        (lambda card: "[" * 25_000, "tables inside each other|cannot be read"),
+        (lambda _: "{", "cannot be read"),
+        (lambda _: '{"format": 2, "data": ' + '{"a":' * 25_000 + "1" + "}" * 25_001, "tables inside each other"),
+        (lambda _: "[" * 25_000, "tables inside each other|cannot be read"),
         (
             lambda card: json.dumps(card)[:-1] + ', "data": {"a": ' + "[" * 60 + "]" * 60 + "}}",
             "tables inside each other",
         ),
-        (lambda card: " " * 17_000_000, "longer than 16 MiB"),
+        (lambda _: " " * 17_000_000, "longer than 16 MiB"),
     ],
 )
 def test_cards_that_do_not_fit_are_refused(tmp_path, model_path, change, complaint):

@@ -91,7 +91,7 @@ def test_a_class_is_made_with_its_arguments_and_survives_a_file(tmp_path):
     assert torch.equal(again(image), network(image))
 
 
-def test_sides_are_brought_to_a_multiple_and_back():
+def test_sides_are_padded_to_a_multiple_and_cut_back():
     network = build_network(describe_user_network("mine:Halve", size_multiple=4))
     assert network(torch.rand(1, 1, 9, 7)).shape == (1, 1, 9, 7)
 
@@ -118,7 +118,7 @@ def test_another_shape_is_refused():
         build_network(describe_user_network("mine:Shrink"))(torch.rand(1, 1, 9, 8))
 
 
-def test_stacks_are_brought_to_a_multiple_along_every_axis():
+def test_stacks_are_padded_to_a_multiple_along_every_axis():
     description = describe_user_network("mine:Cube", size_multiple=2, dimensions=3)
     assert description.dimensions == 3
     assert "mine" not in sys.modules  # known without importing the class
@@ -136,11 +136,12 @@ def test_a_class_that_declares_its_facts_keeps_them(tmp_path):
     description = describe_user_network("declared:Declared")
     network = build_network(description)
     assert (network.receptive_radius, network.input_names) == (3, ("image", "double"))
+    assert torch.bfloat16 in network.convolution_dtypes
     network.convolution_dtype = torch.bfloat16
     assert network.network.convolution_dtype == torch.bfloat16
     image = torch.rand(1, 1, 9, 8)
     assert network(network.add_inputs(image)).shape == image.shape
-    with pytest.raises(SettingError, match="declared:Declared takes slices: pairs.depth must be 1"):
+    with pytest.raises(SettingError, match=r"declared:Declared takes slices: pairs\.depth must be 1"):
         build_network(describe_user_network("declared:Declared", dimensions=3))
     path = tmp_path / "model.safetensors"
     save_model(path, network, ModelCard(description, (2,)))
