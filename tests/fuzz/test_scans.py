@@ -175,7 +175,9 @@ def slices(rng):
 
 def packed(dataset):
     stream = io.BytesIO()
-    dataset.save_as(stream, enforce_file_format=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's, of the values it is asked to write
+        dataset.save_as(stream, enforce_file_format=True)
     return stream.getvalue()
 
 
