@@ -49,7 +49,9 @@ def test_a_recipe_changes_what_it_names_and_changes_change_the_recipe(write):
     config = make_config(str(path))
     assert (config.seed, config.optimiser.learning_rate, config.optimiser.schedule) == (3, 1.0, "cosine")
     assert config.optimiser.epochs == 50
-    changed = make_config(path, {"optimiser": {"epochs": 2, "schedule": None}, "seed": None, "loss": {"form": "matched"}})
+    changed = make_config(
+        path, {"optimiser": {"epochs": 2, "schedule": None}, "seed": None, "loss": {"form": "matched"}}
+    )
     assert changed == replace(
         config, optimiser=replace(config.optimiser, epochs=2), loss=LossSettings(prior="LR", form="matched")
     )
@@ -100,7 +102,10 @@ WRONG = [
     ('[pairs]\ndegradation = ["blur"]', "pairs.degradation must be one of blur, kspace, low-field, paired"),
     ('[pairs]\ndegradation = "low-field"', "needs a table pairs.low_field"),
     ("[pairs.low_field]\nrepetition_time_ms = 2000", "pairs.low_field needs echo_time_ms, flip_angle_deg"),
-    ('[pairs.low_field]\nrepetition_time_ms=1\necho_time_ms="3"\nflip_angle_deg=1', "echo_time_ms must be a number, not"),
+    (
+        '[pairs.low_field]\nrepetition_time_ms=1\necho_time_ms="3"\nflip_angle_deg=1',
+        "echo_time_ms must be a number, not",
+    ),
     ("[pairs]\nlow_field = 3", "pairs.low_field must be a table of settings, not 3"),
     ('[loss]\nprior = "XX"', "loss.prior must be one of NP, LR, FS, LS, AP, TVLR, not 'XX'"),
     ("[loss]\ndelta = 1e300", "delta must be from"),
@@ -226,7 +231,12 @@ def test_the_names_of_dnsp_0_1_are_read_with_one_warning(write):
     (warning,) = caught
     line = str(warning.message)
     assert line.startswith(f"{path}: ")
-    for renamed in ("objective is now loss", "preset is now prior", "form literal is now balanced", "precision bf16-mixed"):
+    for renamed in (
+        "objective is now loss",
+        "preset is now prior",
+        "form literal is now balanced",
+        "precision bf16-mixed",
+    ):
         assert renamed in line
     assert "\n" not in line
 

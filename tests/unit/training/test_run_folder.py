@@ -178,8 +178,12 @@ DAMAGE = {
     "0.1 with more epochs": lambda path: change_metadata(
         path, format="1", digest=None, rows=str([{"epoch": n} for n in range(1, 9)]).replace("'", '"')
     ),
-    "0.1 with another kind of settings": lambda path: change_metadata(path, format="1", digest=None, run='{"config":3,"data":{}}'),
-    "0.1 with unknown settings": lambda path: change_metadata(path, format="1", digest=None, run='{"config":{"x":1},"data":{}}'),
+    "0.1 with another kind of settings": lambda path: change_metadata(
+        path, format="1", digest=None, run='{"config":3,"data":{}}'
+    ),
+    "0.1 with unknown settings": lambda path: change_metadata(
+        path, format="1", digest=None, run='{"config":{"x":1},"data":{}}'
+    ),
     "a weight missing": lambda path: change_tensors(path, lambda t: t.pop("network.network.weight")),
     "a weight of another shape": lambda path: change_tensors(
         path, lambda t: t.update({"network.network.weight": torch.zeros(1, 1, 5, 5)})
