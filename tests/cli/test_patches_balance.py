@@ -80,7 +80,7 @@ def test_terms_are_measured_at_the_output_of_any_model(dnsp, cohort, tmp_path, n
     call = ("balance", cohort, "--recipe", recipe, "--model", tmp_path / "run" / "model.safetensors")
     if ":" in network:
         refused = dnsp(*call)
-        assert (refused.code, f"add --network {network}" in refused.err) == (2, True)
+        assert (refused.code, f"use --trust {network}" in refused.err) == (2, True)
         call = (*call, "--trust", network)
     outcome = dnsp(*call)
     assert outcome.code == 0, outcome.err

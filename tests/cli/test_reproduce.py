@@ -172,7 +172,7 @@ def test_what_cannot_be_run_has_its_line(dnsp, make_head, write_scan, smoke, tmp
         return outcome.err.splitlines()[-1]
 
     assert "no experiment is called 'table7'; there are: table1," in complaint("--experiments", "table7")
-    assert "--seeds must look like 0,1,2, not 'a'" in complaint("--seeds", "a")
+    assert "--seed must be a whole number from 0, not 'a'" in complaint("--seeds", "a")
     assert "the cpu budget needs data: give --cohort, --heads or --pairs" in complaint("--budget", "cpu")
     assert "--registered says something of --pairs" in complaint("--registered")
     cohort = tmp_path / "cohort"

@@ -102,7 +102,9 @@ def test_srcnn_and_edsr_train_under_every_prior(dnsp, make_cohort, tmp_path, net
     source, _ = make_cohort("folder")
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(SMALL.format(top=f'network = "{network}"', pairs="", prior=prior))
-    outcome = dnsp("train", source, "-o", tmp_path / "run", "--recipe", recipe, "--subjects", "sub-01,sub-02")
+    outcome = dnsp(
+        "train", source, "-o", tmp_path / "run", "--recipe", recipe, "--subject", "sub-01", "--subject", "sub-02"
+    )
     assert outcome.code == 0, outcome.err
     with (tmp_path / "run" / "log.csv").open() as file:
         (row,) = csv.DictReader(file)

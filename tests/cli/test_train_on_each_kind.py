@@ -115,7 +115,7 @@ def test_data_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp
     rest = ("-o", tmp_path / "run", "--recipe", recipe)
     assert "give both --low-session and --high-session" in complaint(dnsp, source, *rest, "--low-session", "3T")
     assert "--entity must look like ses-01" in complaint(dnsp, source, *rest, "--entity", "ses01")
-    assert "this is none" in complaint(dnsp, source, *rest, "--entity", "ses-01")
+    assert "this is not one" in complaint(dnsp, source, *rest, "--entity", "ses-01")
     assert "cannot hold out 4 of 4" in complaint(dnsp, source, *rest, "--test", 4)
     assert "needs a table pairs.low_field" in complaint(dnsp, source, *rest, "--degradation", "low-field")
     assert "--fraction must be above 0" in complaint(dnsp, source, *rest, "--fraction", 0)

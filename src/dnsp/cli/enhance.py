@@ -17,7 +17,6 @@ from dnsp.volume import Plane
 __all__ = ["enhance"]
 
 MethodName: TypeAlias = Literal["network", "bicubic", "lrtv", "lrtv-tuned", "srsw"]
-PrecisionName: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
 INCLUDED_MODEL_WARNING = (
     "the included models undo a Gaussian blur of 1 pixel with block means and harm scans that have another blur or noise "
@@ -63,9 +62,9 @@ def enhance(
     plane: Annotated[Plane, typer.Option(help="The plane of the slices.")] = "axial",
     device: Annotated[str, typer.Option(help="For a network: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     precision: Annotated[
-        PrecisionName,
+        str,
         typer.Option(
-            help="For a network: its arithmetic. auto is bfloat16 on hardware that supports it, else float32."
+            help="For a network: auto, float32 or bfloat16. auto is bfloat16 on hardware that supports it, else float32."
         ),
     ] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads. With 0, torch chooses the number.")] = 0,
@@ -97,7 +96,13 @@ def enhance(
 
     set_threads(threads)
     chosen = choose_method(
-        method, scale=scale, model=model, trust=trust, database=database, device=device, precision=precision
+        method,
+        scale=scale,
+        model=model,
+        trust=trust,
+        database=database,
+        device=device,
+        precision=precision,  # type: ignore[arg-type]  # checked there
     )
     if method == "network" and model in ("default", *included_models()):
         warn(INCLUDED_MODEL_WARNING)

@@ -41,6 +41,7 @@ class ProgressBar:
             TimeRemainingColumn(),
             console=self._console,
             transient=True,
+            disable=not self._console.is_terminal,  # in a log, a bar is an empty line
         )
 
     def __enter__(self) -> Self:

@@ -150,8 +150,8 @@ def to_nibabel(volume: Volume) -> Nifti1Image:
         raise VolumeError(f"the scan does not fit into a NIfTI header ({' '.join(str(error).split())})") from error
     voxels = np.asarray(volume.voxels, dtype=np.float32)
     if isinstance(header, Nifti2Header):
-        return Nifti2Image(voxels, None, header)
-    return Nifti1Image(voxels, None, header)
+        return Nifti2Image(voxels, header.get_best_affine(), header)
+    return Nifti1Image(voxels, header.get_best_affine(), header)
 
 
 def _from_array(array: Any, affine: npt.ArrayLike | None, fill_non_finite: float | None) -> Volume:

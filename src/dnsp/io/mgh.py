@@ -74,6 +74,7 @@ def read_mgh(path: str | Path, *, fill_non_finite: float | None = None) -> Volum
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=RuntimeWarning)  # NumPy's on numbers beyond float32
             voxels = read_stored_voxels(path, stored, ends_file=False)  # echo times and the like follow
+            affine = np.asarray(header.get_affine(), dtype=np.float64)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise VolumeError(f"{path}: damaged or cut short ({one_line(error)}); fetch the file again") from error
     except OSError as error:
@@ -82,7 +83,7 @@ def read_mgh(path: str | Path, *, fill_non_finite: float | None = None) -> Volum
         raise VolumeError(f"{path}: too large for the memory ({one_line(error)}); is its header damaged?") from error
     settle_non_finite(voxels, fill_non_finite, path)
     try:
-        return Volume(voxels, np.asarray(header.get_affine(), dtype=np.float64))
+        return Volume(voxels, affine)
     except VolumeError as error:
         raise VolumeError(f"{path}: {error}; convert the scan again with mri_convert") from error
 

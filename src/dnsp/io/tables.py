@@ -11,7 +11,7 @@ from dnsp.io.atomic import replace_file
 
 __all__ = ["read_cell", "write_table"]
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t")
 
 
 def write_table(
@@ -25,8 +25,8 @@ def write_table(
 ) -> None:
     """Write a table as text (UTF-8, a heading row, lines that end in a line feed).
 
-    A spreadsheet program runs a text cell as a formula if it begins with ``=``, ``+``, ``-``, ``@``, a tab or a carriage
-    return. Such cells get an apostrophe in front; `read_cell` removes it. Numbers are written as they are.
+    A spreadsheet program runs a text cell as a formula if it begins with ``=``, ``+``, ``-``, ``@`` or a tab. Such cells get
+    an apostrophe in front; `read_cell` removes it. A carriage return becomes a line feed. Numbers are written as they are.
 
     Parameters
     ----------
@@ -77,9 +77,10 @@ def read_cell(text: str) -> str:
 
 
 def _harmless(cell: object) -> object:
-    if not isinstance(cell, str) or not _starts_formula(cell.lstrip("'")) or _is_number(cell):
+    if not isinstance(cell, str):
         return cell
-    return f"'{cell}"
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")  # the csv module does not quote a lone carriage return
+    return f"'{text}" if _starts_formula(text.lstrip("'")) and not _is_number(text) else text
 
 
 def _starts_formula(text: str) -> bool:

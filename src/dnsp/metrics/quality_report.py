@@ -139,7 +139,7 @@ def evaluate(
     >>> head[8:32, 8:32] = rng.uniform(300, 900, (24, 24, 6))
     >>> report = dnsp.evaluate(head, head + rng.normal(0, 9, head.shape), affine=np.eye(4))
     >>> report
-    QualityReport(estimate: PSNR 42.20 dB, SSIM 0.9907; 6 slices, whole image)
+    QualityReport(estimate: PSNR 41.70 dB, SSIM 0.9961; 6 slices, whole image)
     """
     protocol = protocol or Protocol()
     true, estimated = (as_volume(scan, affine=affine if is_array(scan) else None) for scan in (reference, estimate))

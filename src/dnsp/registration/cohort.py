@@ -132,6 +132,7 @@ def register_pairs(
             registered.append(pair._replace(low=files.low))
         else:
             failed.append((pair.subject_id, " ".join(str(error).split())))
+            error = DataError(f"{pair.subject_id}: {error}")
         callback.on_job_end(pair.subject_id, error)
     rows = [(pair.subject_id, _path_from(folder, pair.low), _path_from(folder, pair.high)) for pair in registered]
     _write_or_remove(folder / _PAIRS, ("subject_id", "low", "high"), rows)

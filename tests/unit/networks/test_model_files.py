@@ -122,7 +122,7 @@ def test_a_network_of_a_user_s_own_of_0_1_0_loads(tmp_path):
     old = {"architecture": "brought", "class_name": "torch.nn:Conv2d", "arguments": layer, "size_multiple": 2}
     card = {"format": 1, "network": {**old, "receptive_radius": 5}, "scale": 2}
     path = write(tmp_path / "old.safetensors", card, network.state_dict())
-    with pytest.raises(ModelError, match=r"if you trust that code, add --network torch\.nn:Conv2d"):
+    with pytest.raises(ModelError, match=r"if you trust that code, use --trust torch\.nn:Conv2d"):
         load_model(path)
     loaded = load_model(path, trust="torch.nn:Conv2d").network
     image = torch.rand(1, 1, 8, 6)

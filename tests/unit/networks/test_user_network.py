@@ -80,7 +80,7 @@ def test_a_class_is_made_with_its_arguments_and_survives_a_file(tmp_path):
     path = tmp_path / "model.safetensors"
     save_model(path, network, ModelCard(settings, (2,)))
     sys.modules.pop("mine")
-    with pytest.raises(ModelError, match="add --network mine:Blur"):
+    with pytest.raises(ModelError, match="use --trust mine:Blur"):
         load_model(path)
     with pytest.raises(ModelError, match="needs the network mine:Blur"):
         load_model(path, trust="os:system")

@@ -23,6 +23,8 @@ _PREAMBLE_BYTES = 128
 _MARK = b"DICM"
 _DICOM_ENDINGS = (".dcm", ".ima")
 _DIGITS = re.compile(r"\d+")
+_DIRECTORY_END_BYTES = 22 + 65535  # with the longest comment
+_SAID_ELSEWHERE = 0xFFFF  # the count of a zip64 archive
 _ENCRYPTED = 0x1  # the flag of a zip member
 # An export of scans shrinks two- to fourfold. Only an archive that says it will grow both beyond 64 MiB and a hundredfold
 # is taken for a bomb; a member can never yield more than it says.
@@ -95,6 +97,7 @@ def open_dicom_files(path: Path) -> Iterator[list[DicomFile]]:
             else "neither a DICOM file nor a zip archive; give the folder of the series, or a zip of it"
         )
     with ZipFile(path) as archive:
+        _require_whole_directory(path, len(archive.infolist()))
         members = sorted((member for member in archive.infolist() if not member.is_dir()), key=lambda m: m.filename)
         _require_harmless(members, path.stat().st_size)
         yield _marked([DicomFile(one.filename, partial(archive.open, one), one.file_size) for one in members])
@@ -132,6 +135,17 @@ def _has_mark(file: DicomFile) -> bool:
         # Passed over, an empty last slice would go unnoticed.
         raise VolumeError(f"{file.name} is named as DICOM but does not bear its mark: cut short? Export it again")
     return has_mark
+
+
+def _require_whole_directory(path: Path, listed: int) -> None:
+    """Refuse an archive whose directory says that it lists more members than zipfile finds in it."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _DIRECTORY_END_BYTES))
+        end = stream.read()
+    at = end.rfind(b"PK\5\6")
+    said = int.from_bytes(end[at + 10 : at + 12], "little")
+    if at >= 0 and said not in (listed, _SAID_ELSEWHERE):
+        raise VolumeError(f"the zip archive should hold {said} files, but {listed} are listed: damaged? Fetch it again")
 
 
 def _require_harmless(members: list[ZipInfo], archive_bytes: int) -> None:

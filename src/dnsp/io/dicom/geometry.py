@@ -24,6 +24,7 @@ _DIRECTION_TOLERANCE = 1e-3  # of direction cosines: 0.1 mm at the edge of a hea
 _UNEVEN = 0.05  # the part of a voxel that a slice may lie off the even line
 _LARGEST_TILT = np.tan(np.deg2rad(0.1))
 _WHOLE_STEPS = 0.1  # how near a step must be to a multiple of the smallest one to tell of missing slices
+_EXACT_MM = 1e-6
 _COARSEST_DECIMALS = 1  # positions that look rounded to whole millimetres are rarely rounded
 _FINEST_DECIMALS = 6
 _NAMED = 3
@@ -119,7 +120,10 @@ def _line(ordered: Sequence[Slice], normal: Array) -> tuple[Array, Array]:
             "follow their normal; resample the series to a straight stack first"
         )
     index = np.arange(len(ordered))
-    step: Array = np.polyfit(index, positions, 1)[0]
+    step: Array = (positions[-1] - positions[0]) / index[-1]
+    if np.abs(positions - positions[0] - np.outer(index, step)).max() < _EXACT_MM:
+        return positions[0], step
+    step = np.polyfit(index, positions, 1)[0]
     if np.linalg.norm(step - normal * (step @ normal)) * index[-1] <= rounding:
         step = normal * (step @ normal)
     return positions.mean(axis=0) - step * index.mean(), step
