@@ -34,20 +34,20 @@ def test_ten_subjects_give_400_slices_and_6400_or_8000_patches(scans, tmp_path):
 
 @pytest.mark.parametrize(("per_slice", "steps_per_epoch"), [(16, 100), (20, 125)])
 def test_without_validation_an_epoch_has_100_or_125_steps(scans, tmp_path, per_slice, steps_per_epoch):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     class Started(TrainingCallback):
         def on_start(self, counts, steps, done):
             self.counts, self.steps = counts, steps
-            raise Stop
+            raise StopError
 
     started = Started()
     config = TrainingConfig(
         network="srcnn", patches=PatchSettings(per_slice=per_slice), validation_subjects=0, test_subjects=0
     )
     resources = Resources(accelerator="cpu", cache=tmp_path / "cache")
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         train_network(TrainingData(scans), tmp_path / "run", config=config, resources=resources, callbacks=[started])
     assert started.counts == {"training_slices": 400, "validation_slices": 0, "patches": 400 * per_slice}
     assert started.steps == 50 * steps_per_epoch

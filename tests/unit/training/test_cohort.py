@@ -140,7 +140,7 @@ def test_filter_patches_are_those_of_the_training_subjects(folder, make_settings
 
 def test_slices_without_candidates_are_refused_with_what_to_change(folder, make_settings, tmp_path):
     config = make_settings(filter_patches=dnsp.training.FilterPatchSettings(size=40, minimum_head=1.0))
-    with pytest.raises(DataError, match="40 x 40 pixels; lower filter_patches.size or filter_patches.minimum_head"):
+    with pytest.raises(DataError, match=r"40 x 40 pixels; lower filter_patches\.size or filter_patches\.minimum_head"):
         write_filter_patches(
             [Scan("a", folder / "sub-0.nii.gz"), Scan("b", folder / "sub-1.nii.gz")], tmp_path / "x", config=config
         )
