@@ -14,7 +14,7 @@ from dnsp.data.discovery import Scan
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import find_nifti_files, is_nifti_name, nifti_stem, read_nifti, require_writable_nifti, write_nifti
 from dnsp.io.atomic import replace_file
-from dnsp.io.names import require_file_name
+from dnsp.io.file_names import require_file_name
 from dnsp.seeds import derive_seed
 from dnsp.simulation import (
     BRAINWEB_PD,

@@ -1,60 +1,75 @@
-"""Variants of the objective by name: the paper's presets, and the same with other weights or forms."""
+"""Variants of the loss by name: the paper's priors, and the same with other weights or in another form."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
 
 from dnsp.errors import SettingError
-from dnsp.priors import Form, ObjectiveSettings, Preset
+from dnsp.priors import ObjectiveSettings, Preset
 
 __all__ = ["Variant", "change_objective"]
+
+Form: TypeAlias = Literal["paper", "balanced", "matched"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A preset of the paper, perhaps changed.
+    """Priors of the paper, perhaps with other weights or in another form.
 
     Parameters
     ----------
-    preset : {"NP", "LR", "FS", "LS", "AP", "TVLR"}
-    form : {"literal", "matched"}
-        As of `dnsp.priors.ObjectiveSettings`.
-    bounded_filters : bool
-        Likewise.
+    prior : {"NP", "LR", "FS", "LS", "AP", "TVLR"}
+    form : {"paper", "balanced", "matched"}
+        "paper" is Eq. 10 as printed (sum over pixels, unbounded filters). "balanced" takes the mean over pixels, at which the
+        paper's weights balance the data term, and bounds the filters. "matched" draws rank and sharpness to the reference's.
+    unbounded_filters : bool
+        Leave the filters of the balanced or matched form unbounded.
     low_rank, sharpness : float
-        What the weights alpha and beta are multiplied with.
+        Factors of the weights alpha and beta.
+
+    Raises
+    ------
+    SettingError
+        If a factor is not above 0.
+
+    Examples
+    --------
+    >>> Variant(prior="AP", form="matched", sharpness=10).name
+    'AP_matched_beta10'
     """
 
-    preset: Preset
-    form: Form = "literal"
-    bounded_filters: bool = True
+    prior: Preset
+    form: Form = "balanced"
+    unbounded_filters: bool = False
     low_rank: float = 1.0
     sharpness: float = 1.0
 
     def __post_init__(self) -> None:
         for factor in (self.low_rank, self.sharpness):
             if not (math.isfinite(factor) and factor > 0):
-                raise SettingError(f"a weight's factor must be above 0, not {factor}")
+                raise SettingError(f"the factor of a weight must be above 0, not {factor}")
 
     @property
     def name(self) -> str:
         """Its name in tables of numbers, for example ``LR``, ``LR_alpha0.1`` or ``AP_matched_beta10``."""
-        parts: list[str] = [self.preset]
-        parts += ["matched"] if self.form == "matched" else []
-        parts += [] if self.bounded_filters else ["unbounded"]
+        parts: list[str] = [self.prior]
+        parts += [] if self.form == "balanced" else [self.form]
+        parts += ["unbounded"] if self.unbounded_filters else []
         parts += [f"alpha{self.low_rank:g}"] if self.low_rank != 1 else []
         parts += [f"beta{self.sharpness:g}"] if self.sharpness != 1 else []
         return "_".join(parts)
 
 
 def change_objective(objective: ObjectiveSettings, variant: Variant) -> ObjectiveSettings:
-    """Give the settings of a variant of an objective."""
+    """Give the settings of a variant of a loss."""
     return replace(
         objective,
-        preset=variant.preset,
-        form=variant.form,
-        bounded_filters=variant.bounded_filters,
+        preset=variant.prior,
+        form="matched" if variant.form == "matched" else "literal",
+        bounded_filters=variant.form != "paper" and not variant.unbounded_filters,
+        reduction="sum" if variant.form == "paper" else "mean",
         alpha=objective.alpha * variant.low_rank,
         beta=objective.beta * variant.sharpness,
     )

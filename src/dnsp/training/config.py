@@ -43,8 +43,11 @@ class PairSettings:
         The bicubic kernel's parameter.
     low_field : LowField, optional
         Fields and sequence; a lower field needs them.
+    noise_percent : float
+        Standard deviation of the Rician noise in the low-resolution slices, in percent of the unit scale; for ``blur`` and
+        ``kspace``.
     noise_seed : int
-        What the noise of a lower field follows from, with the subject's name.
+        Seed of the noise, with the subject's name.
     """
 
     degradation: Degradation = "blur"
@@ -55,6 +58,7 @@ class PairSettings:
     sigma_px: float = 1.0
     kernel_a: float = -0.5
     low_field: LowField | None = None
+    noise_percent: float = 0.0
     noise_seed: int = 0
 
     def __post_init__(self) -> None:
@@ -72,6 +76,11 @@ class PairSettings:
         _require(self.slices_per_subject > 0, f"slices_per_subject must be positive, not {self.slices_per_subject}")
         _require(self.depth > 0, f"depth must be positive, not {self.depth}")
         _require(self.sigma_px >= 0, f"sigma_px must not be negative, not {self.sigma_px}")
+        _require(0 <= self.noise_percent <= 100, f"noise_percent must be from 0 to 100, not {self.noise_percent}")
+        _require(
+            self.noise_percent == 0 or self.degradation in ("blur", "kspace"),
+            f"degradation {self.degradation} takes no noise_percent",
+        )
 
 
 @dataclass(frozen=True)

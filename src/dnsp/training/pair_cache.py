@@ -16,7 +16,7 @@ import torch
 from dnsp.data import PairedScan, Scan
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
-from dnsp.io.names import make_file_name
+from dnsp.io.file_names import make_file_name
 from dnsp.training.config import PairSettings
 from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
