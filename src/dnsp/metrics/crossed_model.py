@@ -18,6 +18,8 @@ __all__ = ["CrossedModel", "adjust_holm", "fit_crossed_model"]
 
 Matrix: TypeAlias = npt.NDArray[np.float64]
 Key = TypeVar("Key", bound=Hashable)
+Subject = TypeVar("Subject", bound=Hashable)
+Training = TypeVar("Training", bound=Hashable)
 
 _ZERO = 1e-12  # of the largest value: differences below it are rounding
 
@@ -55,7 +57,7 @@ class CrossedModel(NamedTuple):
     residual_sd: float
 
 
-def fit_crossed_model(values: Mapping[tuple[Hashable, Hashable], float], *, confidence: float = 0.95) -> CrossedModel:
+def fit_crossed_model(values: Mapping[tuple[Subject, Training], float], *, confidence: float = 0.95) -> CrossedModel:
     r"""Fit value = mean + subject + training + rest, with subjects and trainings drawn at random and crossed.
 
     A gain in PSNR is measured on some subjects with some trainings (seeds, draws or folds). Both are samples: other heads

@@ -6,6 +6,7 @@ from dnsp.reproduction.cell import Cell, DatabaseConfig
 from dnsp.reproduction.data import PAIRED_KEYS, DataKey, DataSet, find_data
 from dnsp.reproduction.evidence import EVIDENCE, SCREEN, EvidenceExperiment, Trainings
 from dnsp.reproduction.gradient_cosines import PriorGradient, measure_prior_gradients, screen_networks
+from dnsp.reproduction.pipeline import Reproduction, reproduce
 from dnsp.reproduction.plan import (
     EXPERIMENTS,
     PlannedCell,
@@ -16,7 +17,6 @@ from dnsp.reproduction.plan import (
     methods_of,
 )
 from dnsp.reproduction.quality import Quality, measure_quality
-from dnsp.reproduction.pipeline import Reproduction, reproduce
 from dnsp.reproduction.run import Outcome, run_cells
 from dnsp.reproduction.run_cell import folder_of, is_finished, run_cell
 from dnsp.reproduction.run_record import RunRecord

@@ -26,6 +26,7 @@ from dnsp.reproduction.schema import (
     CellFacts,
     CosineRow,
     EpochRow,
+    FileList,
     ImageRow,
     picture_name,
 )
@@ -41,12 +42,6 @@ class FinishedCell(NamedTuple):
     folder: Path
     experiments: Sequence[str]
     facts: CellFacts
-
-
-class _Manifest(msgspec.Struct):
-    """The files of ``examples`` and ``filters`` that dnsp has written; no other is replaced or removed."""
-
-    files: dict[str, list[str]] = {}
 
 
 def assemble(results: Path) -> None:
@@ -135,8 +130,8 @@ def _copy(pictures: Mapping[str, Path], results: Path, name: str) -> None:
     folder.mkdir(exist_ok=True)
     manifest = results / MANIFEST
     _refuse_link(manifest)
-    files = read_json(manifest, _Manifest).files if manifest.exists() else {}
-    ours = {require_file_name(file, what=f"{manifest}: file") for file in files.get(name, [])}
+    files = read_json(manifest, FileList).files if manifest.exists() else {}
+    ours = {require_file_name(file, what=f"{manifest}: file") for file in files.get(name, ())}
     for target in (folder / file for file in pictures):
         if target.is_symlink() or (target.exists() and target.name not in ours):
             raise DataError(f"{target}: was not written by dnsp; move it away and run the same command again")
@@ -151,9 +146,9 @@ def _copy(pictures: Mapping[str, Path], results: Path, name: str) -> None:
     _write_manifest(manifest, files, name, pictures.keys())
 
 
-def _write_manifest(path: Path, files: dict[str, list[str]], name: str, written: Collection[str]) -> None:
+def _write_manifest(path: Path, files: Mapping[str, tuple[str, ...]], name: str, written: Collection[str]) -> None:
     """Write the list before anything is copied, so that a run that is killed still knows its files."""
-    write_json(path, _Manifest({**files, name: sorted(written)}))
+    write_json(path, FileList({**files, name: tuple(sorted(written))}))
 
 
 def _refuse_link(path: Path) -> None:

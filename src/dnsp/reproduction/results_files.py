@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 import numpy as np
@@ -235,7 +235,8 @@ def _read_arrays(path: Path, kind: type[Pictures]) -> Pictures:
 
 
 def _require_types(pictures: Example | LearnedFilters) -> None:
+    hints = get_type_hints(type(pictures))
     for name, value in pictures._asdict().items():
-        expected = {"str": str, "int": int}.get(type(pictures).__annotations__[name], np.ndarray)
+        expected = hints[name] if hints[name] in (str, int) else np.ndarray
         if not isinstance(value, expected):
             raise TypeError(name)

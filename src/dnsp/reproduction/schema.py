@@ -27,6 +27,7 @@ __all__ = [
     "DataSetFacts",
     "EpochRow",
     "Example",
+    "FileList",
     "ImageRow",
     "LearnedFilters",
     "RunFacts",
@@ -126,6 +127,12 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float | None = None
     failed: tuple[str, ...] = ()
     plan: dict[str, tuple[str, ...]] = {}
+
+
+class FileList(msgspec.Struct, frozen=True):
+    """The files of ``examples`` and ``filters`` that dnsp wrote, ``files.json``: no other is read, replaced or removed."""
+
+    files: dict[str, tuple[str, ...]] = {}
 
 
 class CellFacts(msgspec.Struct, frozen=True, kw_only=True):
