@@ -122,19 +122,22 @@ def find_data(
         used = _require(heads, scans, budget)
         found["brainweb"] = _data_set("brainweb", _describe(heads, used), used)
     found |= {key: _given_pairs(key, pairs[key], budget) for key in PAIRED_KEYS if key in keys and pairs.get(key)}
-    if not set(keys) - found.keys() - {"brainweb"}:
+    needed = set(keys) - found.keys() - {"brainweb"}
+    if pairs and cohort is None:  # a set that the user did not give is not simulated from other heads than theirs
+        needed -= set(PAIRED_KEYS)
+    if not needed:
         return found
     scans = _find_or_make("cohort", cohort, budget, folder=folder, tell=tell)
     if not scans:
         return found
-    if "adni" in keys or "low-field" in keys:
+    if needed & {"adni", "low-field"}:
         used = _require(cohort, scans, budget)
         name, field = _describe(cohort, used), budget.low_field
         lowered = f"{name}, simulated at {field.low_tesla:g} T from {field.high_tesla:g} T"
         both = _data_set("adni", name, used), _data_set("low-field", lowered, used)
         found |= {one.key: one for one in both if one.key in keys}
     for key in PAIRED_KEYS:
-        if key in keys and key not in found:
+        if key in needed:
             used = _take(cohort, scans, budget.pair_training + budget.pair_test, budget)
             made = [_make_pair(scan, folder / key, _SIMULATED[key], tell) for scan in used]
             found[key] = _data_set(key, f"{_describe(cohort, used)}, {_SIMULATED[key].describe()}", made)
