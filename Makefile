@@ -3,7 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+# How many damaged inputs each test of the attack makes, and the first seed.
+FUZZ ?= 10000
+FUZZ_SEED ?= 0
+
+.PHONY: demo test lint fuzz clean
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -26,6 +30,9 @@ lint: $(VENV)/dev.stamp  ## Lint, format, types and the import contract.
 
 test: lint  ## Everything that CI runs.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
+
+fuzz: $(VENV)/dev.stamp  ## The attack, long: damaged files of every format that is read.
+	DNSP_FUZZ=$(FUZZ) DNSP_FUZZ_SEED=$(FUZZ_SEED) OMP_NUM_THREADS=1 $(BIN)/pytest -n auto tests/fuzz
 
 clean:
 	rm -rf $(VENV) demo_output

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import torch
 
-from dnsp.cli.methods import choose_method
 from dnsp.data import choose_subjects, find_scans
+from dnsp.methods import choose_method
 from dnsp.metrics import psnr, ssim
 from dnsp.training import PairSettings, cache_pairs, lower_resolution
 
@@ -78,9 +78,8 @@ def measure(given):
     chosen = choose_method(
         "network" if name.startswith("network:") else name,
         scale=scale,
-        model=file or "edsr-small",
+        model=file if file and name.startswith("network:") else "default",
         database=Path(file) if name == "srsw" else None,
-        precision="auto",
     )
     settings = replace(PairSettings(), scale=scale, slices_per_subject=given.slices)
     scans = choose_subjects(find_scans(given.cohort), given.subjects.split(","))

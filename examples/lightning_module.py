@@ -3,20 +3,20 @@
 import lightning
 import torch
 
-from dnsp.networks import NAMED_NETWORKS, build_network
-from dnsp.priors import Objective, ObjectiveSettings
+from dnsp.networks import build_network
+from dnsp.priors import SpatioStructuralLoss
 
 
 class SuperResolution(lightning.LightningModule):
     def __init__(self, smooth, sharp):
         super().__init__()
-        self.network = build_network(NAMED_NETWORKS["srcnn"])  # or any network of yours
-        self.objective = Objective(ObjectiveSettings(preset="AP"), smooth=smooth, sharp=sharp)
+        self.network = build_network("srcnn")  # or any network of yours
+        self.loss = SpatioStructuralLoss("AP", smooth=smooth, sharp=sharp)
 
     def training_step(self, batch, _):
         enlarged, reference = batch
-        loss, terms = self.objective(self.network(enlarged), reference)
-        self.log_dict(terms)
+        loss = self.loss(self.network(enlarged), reference)
+        self.log_dict(self.loss.terms)
         return loss
 
     def configure_optimizers(self):

@@ -3,7 +3,7 @@
 import torch
 from monai.networks.nets import BasicUNet
 
-from dnsp.priors import Objective, ObjectiveSettings
+from dnsp.priors import SpatioStructuralLoss
 
 
 def main(steps=20):
@@ -12,16 +12,16 @@ def main(steps=20):
     enlarged = torch.nn.functional.avg_pool2d(reference, 3, stride=1, padding=1)  # what your network is given
 
     network = BasicUNet(spatial_dims=2, in_channels=1, out_channels=1, features=(8, 8, 16, 16, 16, 8))
-    objective = Objective(ObjectiveSettings(preset="AP"), smooth=enlarged, sharp=reference)
-    optimiser = torch.optim.Adam([*network.parameters(), *objective.parameters()], lr=1e-3)
+    criterion = SpatioStructuralLoss("AP", smooth=enlarged, sharp=reference)
+    optimiser = torch.optim.Adam([*network.parameters(), *criterion.parameters()], lr=1e-3)
 
     for step in range(steps):
-        loss, terms = objective(network(enlarged), reference)
+        loss = criterion(network(enlarged), reference)
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-        print(step, " ".join(f"{name} {float(value):.2e}" for name, value in terms.items()))
-    return float(terms["data"])
+        print(step, " ".join(f"{name} {float(value):.2e}" for name, value in criterion.terms.items()))
+    return float(criterion.terms["data"])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["DataError", "DnspError", "MissingExtraError", "ModelError", "SettingError", "TrainingError", "VolumeError"]
+__all__ = [
+    "DataError",
+    "DataWarning",
+    "DnspError",
+    "MissingExtraError",
+    "ModelError",
+    "SettingError",
+    "TrainingError",
+    "VolumeError",
+]
 
 
 class DnspError(Exception):
@@ -30,6 +39,13 @@ class SettingError(DnspError):
 
 class TrainingError(DnspError):
     """Training cannot go on (a non-finite term, a checkpoint of another run)."""
+
+
+class DataWarning(UserWarning):
+    """A scan is read, but something about its file looks wrong: check the result.
+
+    The message is one line that begins with the path. The command line prints it after ``dnsp: warning:``.
+    """
 
 
 class MissingExtraError(DnspError, ImportError):

@@ -6,19 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import permutations
 from math import ceil
-from typing import Any, Literal, NamedTuple, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import SettingError, VolumeError
 
+if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Image
+    from nibabel.spatialimages import SpatialImage
+
 __all__ = [
     "IntensityScaling",
     "Plane",
     "Volume",
     "map_slices",
-    "map_stacks",
     "plane_axis",
     "rescaled_affine",
     "robust_scaling",
@@ -34,9 +38,9 @@ _WORLD_AXIS_OF_PLANE = {
 }  # the RAS+ axis that a plane's slices are stacked along
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Volume:
-    """A scan: voxels, the affine that places them in the world, and the facts of the file they came from.
+    """A scan: voxels, the affine that places them in the world, and the header of the file they came from.
 
     Parameters
     ----------
@@ -45,18 +49,73 @@ class Volume:
     affine : ndarray, shape (4, 4)
         Voxel index (of voxel centres) to RAS+ millimetres.
     header : object, optional
-        The header of the file the scan was read from. Only ``dnsp.io`` looks inside; it is handed on so that what the
-        header says survives into the file written last.
+        The header of the file the scan was read from. Only ``dnsp.io`` reads it: the file that is written last keeps what
+        this header says.
 
     Raises
     ------
     VolumeError
         If the voxels are not real numbers in three or four dimensions, or the affine does not place them in the world.
+
+    Examples
+    --------
+    >>> Volume(np.arange(32.0).reshape(4, 4, 2), np.diag([0.9, 0.9, 5.0, 1.0]))
+    Volume(4 x 4 x 2 voxels, 0.9 x 0.9 x 5 mm, intensities 0 to 31)
     """
 
     voxels: Array
     affine: Array
     header: Any = None
+
+    # load, save and the two for nibabel import dnsp.io when they are called: dnsp.io is built on this module.
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        fill_non_finite: float | None = None,
+        series_uid: str | None = None,
+        volume: int | None = None,
+    ) -> Volume:
+        """Read a scan; the same as `dnsp.read_scan`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Volume(np.ones((4, 4, 2)), np.eye(4)).save(f"{folder}/scan.nii.gz")
+        ...     Volume.load(f"{folder}/scan.nii.gz")
+        Volume(4 x 4 x 2 voxels, 1 x 1 x 1 mm, intensities 1 to 1)
+        """
+        from dnsp.io.scan import read_scan
+
+        return read_scan(path, fill_non_finite=fill_non_finite, series_uid=series_uid, volume=volume)
+
+    @classmethod
+    def from_nibabel(cls, image: SpatialImage) -> Volume:
+        """Take the voxels, the affine and the header of an image of nibabel; see `dnsp.io.from_nibabel`."""
+        from dnsp.io.conversion import from_nibabel
+
+        return from_nibabel(image)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the scan as NIfTI (.nii, .nii.gz, .hdr, .img); see `dnsp.write_nifti`."""
+        from dnsp.io.nifti import write_nifti
+
+        write_nifti(self, path, overwrite=overwrite)
+
+    def to_nibabel(self) -> Nifti1Image:
+        """Make a NIfTI image of nibabel; see `dnsp.io.to_nibabel`."""
+        from dnsp.io.conversion import to_nibabel
+
+        return to_nibabel(self)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.voxels.shape))
+        spacing = " x ".join(f"{length:.3g}" for length in self.spacing_mm)
+        low, high = float(self.voxels.min()), float(self.voxels.max())
+        return f"Volume({shape} voxels, {spacing} mm, intensities {low:.4g} to {high:.4g})"
 
     def __post_init__(self) -> None:
         if self.voxels.ndim not in (3, 4):
@@ -204,64 +263,46 @@ def map_slices(
     plane: Plane,
     up: int = 1,
     down: int = 1,
+    size: int = 1,
+    margin: int = 0,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> Volume:
-    """Put every slice of a plane, in every frame, through a change and place the results on the rescaled grid.
+    """Change every slice of a plane, in every frame, and place the results on the rescaled grid.
 
     Parameters
     ----------
     volume : Volume
         The scan; it is not changed.
     change : callable
-        Takes a slice (H, W) in float32 and gives one of ceil(H up / down) x ceil(W up / down) pixels.
+        Takes a stack of neighbouring slices (D, H, W) in float32, which is a copy, and gives as many slices of
+        ceil(H up / down) x ceil(W up / down) pixels.
     plane : {"axial", "coronal", "sagittal"}
         The slices' plane, found in the scan by its affine.
     up, down : int
         The change of resolution along both axes of the slice.
+    size, margin : int
+        Slices of a stack whose results are kept, and those beside them, on either side, that `change` takes as well. By
+        default a stack is one slice.
     on_slice : callable, optional
-        Called with slices done and slices in all, after each slice.
+        Called with slices done and slices in all, after each stack.
 
     Returns
     -------
     Volume
         float32. The outer corner of the first voxel stays in place, so every world position keeps its anatomy.
+
+    Examples
+    --------
+    >>> scan = Volume(np.arange(24.0).reshape(2, 3, 4), np.eye(4))
+    >>> map_slices(scan, lambda stack: -stack, plane="axial").voxels.min()
+    np.float32(-23.0)
     """
     source, changed, target = _rescaled(volume, plane, up=up, down=down)
-    total = source.shape[0] * source.shape[1]
-    for done, (frame, index) in enumerate(np.ndindex(source.shape[:2]), start=1):
-        target[frame, index] = change(np.ascontiguousarray(source[frame, index], dtype=np.float32))
-        if on_slice is not None:
-            on_slice(done, total)
-    return changed
-
-
-def map_stacks(
-    volume: Volume,
-    change: Callable[[Array], Array],
-    *,
-    plane: Plane,
-    size: int,
-    margin: int,
-    up: int = 1,
-    on_slice: Callable[[int, int], None] | None = None,
-) -> Volume:
-    """Put stacks of neighbouring slices through a change, as `map_slices` does with slices.
-
-    Parameters
-    ----------
-    volume, plane, up, on_slice
-        As of `map_slices`.
-    change : callable
-        Takes a stack (D, H, W) in float32 and gives one of (D, H up, W up).
-    size, margin : int
-        Slices whose results are kept at a time, and those beside them, on either side, that the change is given as well.
-    """
-    source, changed, target = _rescaled(volume, plane, up=up, down=1)
     frames, count = source.shape[:2]
     for frame in range(frames):
         for first in range(0, count, size):
             last, outer = min(first + size, count), max(first - margin, 0)
-            stack = np.ascontiguousarray(source[frame, outer : last + margin], dtype=np.float32)
+            stack = np.array(source[frame, outer : last + margin], dtype=np.float32, order="C")
             target[frame, first:last] = change(stack)[first - outer : last - outer]
             if on_slice is not None:
                 on_slice(frame * count + last, frames * count)

@@ -57,7 +57,7 @@ def server(cache, monkeypatch):
 def test_scans_are_fetched_once_and_lie_in_mni_space(dnsp, server, tmp_path, cache):
     asked, answer = server
     folder = tmp_path / "brainweb"
-    outcome = dnsp("brainweb", "-o", folder, "--subjects", "4,54")
+    outcome = dnsp("brainweb", "-o", folder, "--subject", "4", "--subject", "54")
     assert outcome.code == 0, outcome.err
     assert [scan.subject_id for scan in find_scans(folder)] == ["04", "54"]
     assert ["subject04_t1w" in asked[0], "subject54_t1w" in asked[1], len(asked)] == [True, True, 2]
@@ -69,13 +69,13 @@ def test_scans_are_fetched_once_and_lie_in_mni_space(dnsp, server, tmp_path, cac
 
     answer["content"] = OSError("no network")
     (folder / "subject54_t1w_p4.nii.gz").unlink()  # still in the package's cache
-    outcome = dnsp("brainweb", "-o", folder, "--subjects", "04,54")
+    outcome = dnsp("brainweb", "-o", folder, "--subject", "04", "--subject", "54")
     assert (outcome.code, outcome.out, len(asked)) == (0, f"2 scans are in {folder}\n", 2)
 
     (folder / "subject54_t1w_p4.nii.gz").unlink()
     cached = cache / "subject54_t1w.nii.gz"
     cached.write_bytes(cached.read_bytes()[:-2000])
-    outcome = dnsp("brainweb", "-o", folder, "--subjects", "54")
+    outcome = dnsp("brainweb", "-o", folder, "--subject", "54")
     assert outcome.code == 1
     assert f"dnsp: error: {cached}: damaged or cut short" in outcome.err
     assert not (folder / "subject54_t1w_p4.nii.gz").exists()
@@ -89,12 +89,12 @@ def test_scans_are_fetched_once_and_lie_in_mni_space(dnsp, server, tmp_path, cac
 def test_what_cannot_be_fetched_leaves_one_line_and_no_file(dnsp, server, tmp_path, content):
     _, answer = server
     answer["content"] = content
-    outcome = dnsp("brainweb", "-o", tmp_path / "brainweb", "--subjects", "04")
+    outcome = dnsp("brainweb", "-o", tmp_path / "brainweb", "--subject", "04")
     assert outcome.code == 1
     *_, line = outcome.err.splitlines()
     assert "Traceback" not in outcome.err
-    assert line.startswith("dnsp: error: BrainWeb's subject 04 was not fetched (")
-    assert "nothing is downloaded without a network" in line
+    assert line.startswith("dnsp: error: BrainWeb's subject 04 was not downloaded (")
+    assert "check the network and try again" in line
     assert not list((tmp_path / "brainweb").iterdir())
 
 
@@ -103,18 +103,19 @@ def test_a_downloaded_file_is_not_fetched_again(dnsp, server, tmp_path):
     folder = tmp_path / "brainweb"
     folder.mkdir()
     (folder / "subject04_t1w_p4.mnc.gz").touch()
-    assert dnsp("brainweb", "-o", folder, "--subjects", "04").code == 0
+    assert dnsp("brainweb", "-o", folder, "--subject", "04").code == 0
     assert not asked
 
 
-@pytest.mark.parametrize(("subjects", "complaint"), [("7", "no subject 07"), ("4,04", "named twice")])
+@pytest.mark.parametrize(("subjects", "complaint"), [(["7"], "no subject 07"), (["4", "04"], "named twice")])
 def test_subjects_that_are_none_of_the_twenty_are_refused(dnsp, server, tmp_path, subjects, complaint):
-    outcome = dnsp("brainweb", "-o", tmp_path / "brainweb", "--subjects", subjects)
+    options = [part for subject in subjects for part in ("--subject", subject)]
+    outcome = dnsp("brainweb", "-o", tmp_path / "brainweb", *options)
     assert (outcome.code, complaint in outcome.err) == (2, True)
     assert not (tmp_path / "brainweb").exists()
 
 
 def test_without_the_package_the_extra_is_named(dnsp, cache, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "brainweb_dl", None)
-    outcome = dnsp("brainweb", "-o", tmp_path / "brainweb", "--subjects", "04")
+    outcome = dnsp("brainweb", "-o", tmp_path / "brainweb", "--subject", "04")
     assert (outcome.code, "pip install 'dnsp[data]'" in outcome.err) == (1, True)

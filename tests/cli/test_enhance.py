@@ -197,7 +197,7 @@ def test_missing_inputs_and_empty_folders_are_named(dnsp, small_model, tmp_path)
     outcome = dnsp("enhance", tmp_path / "empty", "-o", tmp_path / "out", "--model", small_model)
     assert (outcome.code, "no scan in it, neither NIfTI" in outcome.err) == (1, True)
     outcome = dnsp("enhance", tmp_path, "-o", tmp_path / "out", "--model", small_model)
-    assert (outcome.code, "lies inside" in outcome.err) == (1, True)
+    assert (outcome.code, "is inside" in outcome.err) == (1, True)
 
 
 def test_an_output_that_is_no_nifti_name_is_refused_before_work(dnsp, scan, small_model, tmp_path):

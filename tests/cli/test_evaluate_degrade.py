@@ -75,7 +75,7 @@ def test_evaluate_names_what_is_wrong(dnsp, cohort, scan):
     assert "no such file or folder" in complaint(reference, cohort / "none")
     assert "shape" in complaint(reference / "sub-1.nii.gz", scan)
     (cohort / "noisy" / "sub-2.nii.gz").unlink()
-    assert "there is no such estimate" in complaint(reference, cohort / "noisy")
+    assert "does not exist" in complaint(reference, cohort / "noisy")
     assert "--crop" in complaint(reference, reference, "--crop", "20", code=2)
     assert "window" in complaint(reference, reference, "--window", "square", code=2)
     (cohort / "figures.csv").write_text("mine")
@@ -83,22 +83,22 @@ def test_evaluate_names_what_is_wrong(dnsp, cohort, scan):
 
 
 @pytest.mark.parametrize("kind", ["blur", "kspace"])
-def test_degrade_takes_a_kind_and_says_what_it_did(dnsp, scan, tmp_path, kind):
-    outcome = dnsp("degrade", scan, "-o", tmp_path / "low.nii", "--kind", kind, "--scale", 2)
+def test_degrade_takes_a_degradation_and_says_what_it_did(dnsp, scan, tmp_path, kind):
+    outcome = dnsp("degrade", scan, "-o", tmp_path / "low.nii", "--degradation", kind, "--scale", 2)
     assert outcome.code == 0, outcome.err
     low, high = nib.load(tmp_path / "low.nii"), nib.load(scan)
     assert low.shape == (10, 12, 10)
     corner = (-0.5, -0.5, -0.5, 1)
     np.testing.assert_allclose(low.affine @ corner, high.affine @ corner, rtol=1e-6)
     told = json.loads((tmp_path / "low.json").read_text())
-    assert (told["Kind"], told["Scale"]) == (kind, 2)
+    assert (told["Degradation"], told["Scale"]) == (kind, 2)
     expected = degrade_volume(Volume(high.get_fdata(dtype=np.float32), high.affine), scale=2, kind=kind)
     np.testing.assert_allclose(low.get_fdata(dtype=np.float32), expected.voxels, rtol=1e-5, atol=1e-3)
 
 
 def test_a_lower_field_prints_f_and_is_darker_and_noisier(dnsp, scan, tmp_path):
     sequence = ("--tr", 2000, "--te", 30, "--flip", 90)
-    call = ("degrade", scan, "--kind", "low-field", *sequence, "--low-tesla", 1.5)
+    call = ("degrade", scan, "--degradation", "low-field", *sequence, "--low-tesla", 1.5)
     outcome = dnsp(*call, "-o", tmp_path / "low.nii")
     assert outcome.code == 0, outcome.err
     settings = LowField(repetition_time_ms=2000, echo_time_ms=30, flip_angle_deg=90)
@@ -113,7 +113,7 @@ def test_a_lower_field_prints_f_and_is_darker_and_noisier(dnsp, scan, tmp_path):
     assert (tmp_path / "again.nii").read_bytes() == (tmp_path / "low.nii").read_bytes()
     assert dnsp(*call, "-o", tmp_path / "other.nii", "--seed", 1).code == 0
     assert (tmp_path / "other.nii").read_bytes() != (tmp_path / "low.nii").read_bytes()
-    refused = dnsp("degrade", scan, "-o", tmp_path / "no.nii", "--kind", "low-field")
+    refused = dnsp("degrade", scan, "-o", tmp_path / "no.nii", "--degradation", "low-field")
     assert (refused.code, "give --tr, --te (ms) and --flip" in refused.err) == (2, True)
 
 

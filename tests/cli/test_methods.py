@@ -16,7 +16,9 @@ import pytest
 def database(dnsp, make_cohort, tmp_path):
     source, _ = make_cohort("folder")
     path = tmp_path / "patches.safetensors"
-    outcome = dnsp("database", source, "-o", path, "--slices", 3, "--patches", 300, "--subjects", "sub-01,sub-02")
+    outcome = dnsp(
+        "database", source, "-o", path, "--slices", 3, "--patches", 300, "--subject", "sub-01", "--subject", "sub-02"
+    )
     assert outcome.code == 0, outcome.err
     assert "600 patches of 2 subjects" in outcome.out
     return path
@@ -36,8 +38,8 @@ def test_every_method_enhances_and_is_named_beside_the_result(dnsp, scan, databa
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (("--method", "srsw"), "--database names the patches of --method srsw"),
-        (("--method", "lrtv", "--database", "x"), "--database names the patches of --method srsw"),
+        (("--method", "srsw"), "--database and --method srsw need each other"),
+        (("--method", "lrtv", "--database", "x"), "--database and --method srsw need each other"),
         (("--method", "bicubic", "--scale", "1"), "enlarges by 2, 3 or 4"),
         (("--method", "magic"), "magic"),
         (("--method", "srsw", "--database", "none.safetensors"), "not a readable safetensors file"),
@@ -60,16 +62,16 @@ def test_a_database_of_another_scale_is_refused(dnsp, scan, database, tmp_path):
 STOPPED = """
 import sys
 from pathlib import Path
-import dnsp.methods
+import dnsp.methods.choice
 from dnsp.cli.main import main
 
-lrtv = dnsp.methods.lrtv
+lrtv = dnsp.methods.choice.lrtv
 
 def marked(*arguments, **settings):
     Path(sys.argv[1]).touch()
     return lrtv(*arguments, **settings)
 
-dnsp.methods.lrtv = marked
+dnsp.methods.choice.lrtv = marked
 main(sys.argv[2:])
 """
 

@@ -6,11 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from dnsp.cli.register import register_pairs
 from dnsp.data import PairedScan, read_pair_manifest
 from dnsp.io import read_nifti, write_nifti
+from dnsp.registration import register_pairs
 from dnsp.simulation import BRAINWEB_PD, BRAINWEB_T1, make_label_map, simulate_head
 from dnsp.volume import Volume
 
@@ -114,8 +113,7 @@ def test_what_is_done_is_not_done_again(dnsp, table, tmp_path, listing):
     first = listing(out)
     made = (out / "01_low.nii.gz").stat().st_mtime_ns
     (given,) = read_pair_manifest(table)
-    with (tmp_path / "log").open("w") as log:
-        handed = register_pairs([given], out, console=Console(file=log))
+    handed = register_pairs([given], out)
     assert handed == [PairedScan("01", out / "01_low.nii.gz", given.high)]
     assert (out / "01_low.nii.gz").stat().st_mtime_ns == made
 
@@ -145,16 +143,16 @@ def test_what_is_done_is_not_done_again(dnsp, table, tmp_path, listing):
     ("arguments", "code", "complaint"),
     [
         (["{tmp}/nowhere"], 1, "no such folder or table"),
-        (["{cohort}", "--low-session", "7T"], 2, "the low and the high session must differ"),
+        (["{cohort}", "--low-session", "7T"], 2, "--low-session and --high-session must differ"),
         (["{cohort}", "--high-session", "9T"], 1, "no T1w scan with ses-9T"),
         (["{cohort}", "--suffix", "T2w"], 1, "no T2w scan"),
         (["{tmp}/nohigh.csv"], 1, "no column high"),
-        (["{tmp}/absent.csv"], 1, "there is no file"),
-        (["{tmp}/table.csv", "--low-session", "3T"], 2, "not of a table"),
+        (["{tmp}/absent.csv"], 1, "gone.nii.gz does not exist"),
+        (["{tmp}/table.csv", "--low-session", "3T"], 2, "do not apply to a table"),
         (["{tmp}/slash.csv"], 2, "subject 'a/b' cannot be part of a file name"),
-        (["{tmp}/out/pairs.csv"], 2, "this table would be replaced"),
-        (["{tmp}/itself.csv"], 2, "this scan would be replaced"),
-        (["{tmp}/table.csv", "-o", "{tmp}/table.csv"], 1, "cannot be made"),
+        (["{tmp}/out/pairs.csv"], 2, "would replace this table"),
+        (["{tmp}/itself.csv"], 2, "would replace this scan"),
+        (["{tmp}/table.csv", "-o", "{tmp}/table.csv"], 1, "this is a file; name a folder"),
     ],
 )
 def test_a_bad_call_is_one_line_and_makes_nothing(dnsp, cohort, table, tmp_path, listing, arguments, code, complaint):

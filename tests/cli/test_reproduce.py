@@ -17,7 +17,7 @@ from dnsp.reproduction.report import write_report
 
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 PAIRED = ("pairs-3t7t", "pairs-3t3t")
-PART = ("--experiments", "table1", "--methods", "edsr-AP")
+PART = ("--experiment", "table1", "--method", "edsr-AP")
 
 
 def reproduce(folder, *options, **settings):
@@ -126,10 +126,10 @@ def test_a_second_run_takes_seconds_and_trains_nothing(smoke):
 
 def test_curves_alone_make_the_report_anew(tmp_path):
     """Figure 9 adds no images; a report without its curves would be stale all the same."""
-    part = ("--methods", "edsr-NP")
-    assert reproduce(tmp_path / "run", "--experiments", "table1", *part).returncode == 0
+    part = ("--method", "edsr-NP")
+    assert reproduce(tmp_path / "run", "--experiment", "table1", *part).returncode == 0
     before = (tmp_path / "run" / "images.csv").read_bytes()
-    done = reproduce(tmp_path / "run", "--experiments", "figure9", *part)
+    done = reproduce(tmp_path / "run", "--experiment", "figure9", *part)
     assert done.stdout.startswith("0 cells run, 4 were done before")
     assert (tmp_path / "run" / "images.csv").read_bytes() == before
     numbers = json.loads((tmp_path / "run" / "numbers.json").read_text())["numbers"]
@@ -161,7 +161,7 @@ def test_killed_and_resumed_in_two_processes_the_numbers_are_the_same(smoke, tmp
 
 def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path):
     limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))}
-    done = reproduce(tmp_path / "run", "--experiments", "table3", "--methods", "edsr-AP", **limit)
+    done = reproduce(tmp_path / "run", "--experiment", "table3", "--method", "edsr-AP", **limit)
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith("dnsp: error: ")
@@ -178,14 +178,14 @@ def test_what_cannot_be_run_has_its_line(dnsp, make_head, write_scan, smoke, tmp
         return outcome.err.splitlines()[-1]
 
     assert "no experiment of the smoke budget is called 'table7'; there are: table1," in complaint(
-        "--experiments", "table7"
+        "--experiment", "table7"
     )
-    assert "--seeds must look like 0,1,2, not 'a'" in complaint("--seeds", "a")
+    assert "--seeds must look like 0,1,2, not 'a'" in complaint("--seed", "a")
     assert "the cpu budget needs data: give --cohort, --heads, --pairs-3t7t or --pairs-3t3t" in complaint(
         "--budget", "cpu"
     )
     assert "--registered needs --pairs-3t7t or --pairs-3t3t" in complaint("--registered")
-    assert "--seeds: the evidence budget has its own" in complaint("--budget", "evidence", "--seeds", "0")
+    assert "--seeds: the evidence budget has its own" in complaint("--budget", "evidence", "--seed", "0")
     cohort = tmp_path / "cohort"
     cohort.mkdir()
     for number in (1, 2, 3):
@@ -194,9 +194,9 @@ def test_what_cannot_be_run_has_its_line(dnsp, make_head, write_scan, smoke, tmp
     assert "needs 20 subjects, there are 3" in complaint("--cohort", cohort, "--budget", "paper", code=1)
     assert "not a table of pairs" in complaint("--pairs-3t7t", cohort, code=1)
     write_scan(cohort / "4.nii.gz", make_head((40, 44, 12), seed=4))
-    mine = ("--cohort", cohort, "--experiments", "table1")
-    assert "no method is called 'espcn'" in complaint(*mine, "--methods", "espcn")
-    assert "table1 with lrtv: nothing to do" in complaint(*mine, "--methods", "lrtv")
+    mine = ("--cohort", cohort, "--experiment", "table1")
+    assert "no method is called 'espcn'" in complaint(*mine, "--method", "espcn")
+    assert "table1 with lrtv: nothing to do" in complaint(*mine, "--method", "lrtv")
     before = (smoke / "run.json").read_bytes()
     assert "of another budget" in complaint("--budget", "cpu", folder=smoke, code=1)
     assert "results on other adni data" in complaint(*mine, folder=smoke, code=1)
@@ -207,7 +207,7 @@ def test_what_cannot_be_run_has_its_line(dnsp, make_head, write_scan, smoke, tmp
 
 def test_pairs_of_ones_own_are_taken_as_they_are(dnsp, make_cohort, tmp_path):
     table, options = make_cohort("pair-table")
-    mine = ("--pairs-3t3t", table, *options, "--experiments", "table4", "--methods", "edsr-NP")
+    mine = ("--pairs-3t3t", table, *options, "--experiment", "table4", "--method", "edsr-NP")
     outcome = dnsp("reproduce", "-o", tmp_path / "run", *mine)
     assert outcome.code == 0, outcome.err
     rows = read(tmp_path / "run" / "images.csv")
@@ -218,7 +218,7 @@ def test_pairs_of_ones_own_are_taken_as_they_are(dnsp, make_cohort, tmp_path):
 
 
 def test_pairs_that_lie_elsewhere_are_registered_first_and_once(dnsp, make_moved_pairs, tmp_path):
-    part = ("--experiments", "table4", "--methods", "input")
+    part = ("--experiment", "table4", "--method", "input")
     mine = ("reproduce", "-o", tmp_path / "run", "--pairs-3t7t", make_moved_pairs(4), *part)
     outcome = dnsp(*mine)
     assert outcome.code == 0, outcome.err
@@ -235,10 +235,10 @@ def test_pairs_that_lie_elsewhere_are_registered_first_and_once(dnsp, make_moved
 
 def test_the_old_name_of_pairs_still_works_and_says_so(dnsp, make_cohort, tmp_path):
     table, options = make_cohort("pair-table")
-    mine = ("--pairs", table, *options, "--experiments", "table4", "--methods", "input")
+    mine = ("--pairs", table, *options, "--experiment", "table4", "--method", "input")
     outcome = dnsp("reproduce", "-o", tmp_path / "run", *mine)
     assert outcome.code == 0, outcome.err
-    assert "--pairs is now called --pairs-3t7t" in outcome.err
+    assert "--pairs is now called --pairs-3t7t; version 0.3 will remove the old name" in outcome.err
     assert {row["dataset"] for row in read(tmp_path / "run" / "images.csv")} == {"pairs-3t7t"}
 
 
@@ -278,8 +278,6 @@ def test_experiment_f_without_networks_has_its_line(dnsp, make_head, write_scan,
     cohort.mkdir()
     for number in range(20):
         write_scan(cohort / f"{number:02d}.nii.gz", make_head((40, 44, 12), seed=1))
-    outcome = dnsp(
-        "reproduce", "-o", tmp_path / "run", "--budget", "evidence", "--cohort", cohort, "--experiments", "F"
-    )
+    outcome = dnsp("reproduce", "-o", tmp_path / "run", "--budget", "evidence", "--cohort", cohort, "--experiment", "F")
     assert outcome.code == 1
     assert "holds no finished network without priors (NP); run other experiments first" in outcome.err

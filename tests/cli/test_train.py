@@ -28,8 +28,8 @@ epochs = 3
 batch_size = 8
 schedule = "cosine"
 learning_rate = 1e-3
-[objective]
-preset = "AP"
+[loss]
+prior = "AP"
 """
 
 
@@ -58,11 +58,11 @@ def test_a_run_leaves_a_model_with_its_card_and_a_log(dnsp, cohort, recipe, tmp_
     outcome = dnsp("train", cohort, "-o", tmp_path / "run", "--recipe", recipe, "--scale", 3)
     assert outcome.code == 0, outcome.err
     network, card = load_model(tmp_path / "run" / "model.safetensors")
-    assert card.scale == 3
+    assert card.scales == (3,)
     assert card.data["name"] == "cohort"
     subjects = [*card.data["training_subjects"], *card.data["validation_subjects"]]
     assert sorted(subjects) == ["sub-01", "sub-02", "sub-03"]
-    assert card.settings["objective"]["preset"] == "AP"
+    assert card.settings["loss"]["prior"] == "AP"
     rows = read_log(tmp_path / "run")
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert {"data", "low_rank", "sharpness", "filters", "loss", "psnr_db"} <= set(rows[0])
@@ -81,11 +81,11 @@ def test_priors_may_be_drawn_towards_the_reference(dnsp, cohort, recipe, tmp_pat
     options = ("train", cohort, "--recipe", recipe, "--prior", "FS", "--epochs", 1)
     assert dnsp(*options, "-o", tmp_path / "run", "--form", "matched").code == 0
     _, card = load_model(tmp_path / "run" / "model.safetensors")
-    assert (card.settings["objective"]["preset"], card.settings["objective"]["form"]) == ("FS", "matched")
-    assert float(read_log(tmp_path / "run")[0]["sharpness"]) > 0  # a distance; the literal term is negative
+    assert (card.settings["loss"]["prior"], card.settings["loss"]["form"]) == ("FS", "matched")
+    assert float(read_log(tmp_path / "run")[0]["sharpness"]) > 0  # a distance; in the other forms the term is negative
     refused = dnsp(*options, "-o", tmp_path / "other", "--form", "loose")
     assert refused.code == 2
-    assert "form must be one of literal, matched, not 'loose'" in refused.err
+    assert "loss.form must be one of paper, balanced, matched, not 'loose'" in refused.err
 
 
 def heed_interrupts():
@@ -149,12 +149,26 @@ def test_a_damaged_state_is_named(dnsp, cohort, recipe, tmp_path):
     assert "state.safetensors: not the state of a run" in outcome.err
 
 
-def test_a_non_finite_loss_stops_with_its_place(dnsp, cohort, recipe, tmp_path):
-    recipe.write_text(RECIPE.replace("learning_rate = 1e-3", "learning_rate = 1e30").replace("cosine", "constant"))
-    outcome = dnsp("train", cohort, "-o", tmp_path / "run", "--recipe", recipe)
+BREAKS = """
+import torch
+class Breaks(torch.nn.Conv2d):
+    def __init__(self):
+        super().__init__(1, 1, 3, padding=1)
+        self.calls = 0
+    def forward(self, images):
+        self.calls += 1
+        return super().forward(images) * (float("nan") if self.calls == 2 else 1.0)
+"""
+
+
+def test_a_non_finite_loss_stops_with_its_place(dnsp, cohort, recipe, tmp_path, monkeypatch):
+    (tmp_path / "breaks_at_two.py").write_text(BREAKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    options = ("--recipe", recipe, "--network", "breaks_at_two:Breaks", "--prior", "NP")
+    outcome = dnsp("train", cohort, "-o", tmp_path / "run", *options)
     assert outcome.code == 1
-    for word in ("data", "epoch 1", "step"):
-        assert word in outcome.err
+    assert "epoch 1, step 2: the data term of the loss is nan" in outcome.err
+    assert not (tmp_path / "run" / "state.safetensors").exists()
     assert not (tmp_path / "run" / "model.safetensors").exists()
 
 
@@ -168,8 +182,8 @@ def test_cohorts_that_cannot_be_used(dnsp, cohort, recipe, make_head, write_scan
     (tmp_path / "empty").mkdir()
     assert "no scan in it" in complaint(tmp_path / "empty")
     assert "no such folder" in complaint(tmp_path / "none")
-    assert "no scan of subject 07" in complaint(cohort, "--subjects", "sub-01,07")
-    assert "each side of a split needs at least one" in complaint(cohort, "--subjects", "sub-01")
+    assert "no scan of subject 07" in complaint(cohort, "--subject", "sub-01", "--subject", "07")
+    assert "both parts of a split need at least one" in complaint(cohort, "--subject", "sub-01")
     write_scan(cohort / "sub-03.nii", make_head())
     assert "more than one" in complaint(cohort)
     (cohort / "sub-03.nii").unlink()

@@ -24,8 +24,8 @@ per_slice = 4
 [optimiser]
 epochs = 1
 batch_size = 16
-[objective]
-preset = "NP"
+[loss]
+prior = "NP"
 """
 SEQUENCE = "[pairs.low_field]\nrepetition_time_ms = 2000\necho_time_ms = 30\nflip_angle_deg = 90\n"
 
@@ -47,7 +47,7 @@ def test_every_kind_of_cohort_trains(dnsp, make_cohort, cohort_kind, recipe, tmp
     assert sorted(map(len, split.values())) == [1, 1, 2]
     assert len({subject for part in split.values() for subject in part}) == 4
     _, card = load_model(run / "model.safetensors")
-    assert card.scale == (1 if cohort_kind.startswith("pair") else 2)
+    assert card.scales == ((1 if cohort_kind.startswith("pair") else 2),)
     assert (card.data["training_slices"], card.data["patches"]) == (6, 24)
 
 
@@ -56,7 +56,7 @@ def test_every_degradation_trains_and_its_model_enhances(dnsp, make_cohort, reci
     source, _ = make_cohort("folder")
     recipe.write_text(SMALL + SEQUENCE)
     run = tmp_path / "run"
-    outcome = dnsp("train", source, "-o", run, "--recipe", recipe, "--kind", kind)
+    outcome = dnsp("train", source, "-o", run, "--recipe", recipe, "--degradation", kind)
     assert outcome.code == 0, outcome.err
     model = run / "model.safetensors"
     outcome = dnsp("enhance", source / "sub-01.nii.gz", "-o", tmp_path / "out.nii", "--model", model)
@@ -115,10 +115,10 @@ def test_data_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp
     rest = ("-o", tmp_path / "run", "--recipe", recipe)
     assert "give both --low-session and --high-session" in complaint(dnsp, source, *rest, "--low-session", "3T")
     assert "--entity must look like ses-01" in complaint(dnsp, source, *rest, "--entity", "ses01")
-    assert "this is none" in complaint(dnsp, source, *rest, "--entity", "ses-01")
+    assert "this is not one" in complaint(dnsp, source, *rest, "--entity", "ses-01")
     assert "cannot hold out 4 of 4" in complaint(dnsp, source, *rest, "--test", 4)
-    assert "needs a table pairs.low_field" in complaint(dnsp, source, *rest, "--kind", "low-field")
-    assert "fraction must be above 0" in complaint(dnsp, source, *rest, "--fraction", 0)
+    assert "needs a table pairs.low_field" in complaint(dnsp, source, *rest, "--degradation", "low-field")
+    assert "--fraction must be above 0" in complaint(dnsp, source, *rest, "--fraction", 0)
     split = tmp_path / "split.json"
     split.write_text(json.dumps({"training": ["sub-01", "sub-09"], "test": [], "validation": []}))
     assert "no scan of subject sub-09" in complaint(dnsp, source, *rest, "--split", split).replace("09", "sub-09", 1)
@@ -130,7 +130,7 @@ def test_data_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp
 def test_pairs_that_cannot_be_used_have_their_line(dnsp, make_cohort, recipe, tmp_path):
     source, options = make_cohort("pair-sessions")
     rest = ("-o", tmp_path / "run", "--recipe", recipe, *options)
-    assert "--kind and --scale do not go with them" in complaint(dnsp, source, *rest, "--scale", 2)
+    assert "leave the degradation and the scale out" in complaint(dnsp, source, *rest, "--scale", 3)
     shutil.rmtree(source / "sub-03" / "ses-3T")
     assert "subject 03 has" in complaint(dnsp, source, *rest)
     table, options = make_cohort("pair-table")

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnsp.cli.cohort import find_cohort
-from dnsp.data import PairedScan
+from dnsp.data import PairedScan, find_cohort
 from dnsp.training import PairSettings, Patches, PatchSettings, cache_pairs
 
 PATCHES = PatchSettings(size=12, per_slice=5)
@@ -18,7 +17,7 @@ def cohort(make_cohort, cohort_kind):
     chosen = dict(zip(options[::2], options[1::2], strict=False))
     scans = find_cohort(
         source,
-        entities=[chosen["--entity"]] if "--entity" in chosen else None,
+        entities=dict([chosen["--entity"].split("-")]) if "--entity" in chosen else None,
         low_session=chosen.get("--low-session", ""),
         high_session=chosen.get("--high-session", ""),
     )

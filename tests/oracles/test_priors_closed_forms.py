@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnsp.priors import LearnableSharpnessPrior, Objective, ObjectiveSettings, laplacian_variance, soft_rank
+from dnsp.priors import LearnableSharpnessPrior, SpatioStructuralLoss, laplacian_variance, soft_rank
 from dnsp.priors.gaussian_of_gram import _POLE, by_rational, by_squaring
 from dnsp.priors.sharpness import laplacian_kernel, response_variance
 from dnsp.volume import robust_scaling
@@ -232,33 +232,60 @@ def test_filter_response_is_eq_9_14_29(filters):
     assert relative_error(gradient, contrast_gradient_oracle(stored, smooth, sharp)) < 1e-6
 
 
-# The objective
+# The loss
 
 
-def test_objective_is_eq_10_and_its_gradients_are_eq_11_13_and_28():
-    settings = ObjectiveSettings(
-        preset="AP", alpha=0.02, beta=0.3, gamma=0.07, delta=DELTA, filters=4, bounded_filters=False, reduction="sum"
-    )
+def terms_oracle(form: str, W: Array, Y: Array, truth: Array, patches: tuple[list[Array], list[Array]]) -> dict:
+    """Eq. 10 with alpha = 0.02, beta = 0.3 and gamma = 0.07, term by term, in each form."""
+    squared = np.sum((truth - Y) ** 2)
+    rank, sharpness = soft_rank_oracle(Y, DELTA), np.mean([variance_oracle(response_oracle(w, Y)) for w in W])
+    if form == "matched":
+        own = np.mean([variance_oracle(response_oracle(w, truth)) for w in W])
+        rank, sharpness = abs(rank - soft_rank_oracle(truth, DELTA)), -abs(sharpness - own)
+    return {
+        "data": 0.5 * (squared if form == "paper" else squared / Y.size),
+        "low_rank": 0.02 * rank,
+        "sharpness": -0.3 * sharpness,
+        "filters": 0.07 * contrast_oracle(W, *patches),
+    }
+
+
+def bounded_oracle(W: Array) -> Array:
+    """Zero mean, and the Laplacian's sum of absolute values."""
+    centred = W - W.mean(axis=(1, 2), keepdims=True)
+    return 8 * centred / np.abs(centred).sum(axis=(1, 2), keepdims=True)
+
+
+@pytest.mark.parametrize("form", ["paper", "balanced", "matched"])
+def test_each_form_of_the_loss_is_eq_10(form):
+    patches = [image((8, 8), seed) for seed in (1, 2)], [image((8, 8), seed) ** 3 for seed in (3, 4)]
+    smooth, sharp = (torch.tensor(np.stack(part))[:, None] for part in patches)
+    weights = {"alpha": 0.02, "beta": 0.3, "gamma": 0.07, "delta": DELTA, "filters": 4}
+    loss = SpatioStructuralLoss("AP", form=form, smooth=smooth, sharp=sharp, **weights)
+    Y, truth = [image((7, 9), seed) for seed in (6, 8)], [image((7, 9), seed) for seed in (7, 9)]
+    value = loss(*(torch.tensor(np.stack(images))[:, None] for images in (Y, truth)))
+
+    W = loss.sharpness.weight.detach().double().numpy()
+    filters = W if form == "paper" else bounded_oracle(W)
+    of_images = [terms_oracle(form, filters, *both, patches) for both in zip(Y, truth, strict=True)]
+    assert list(loss.terms) == list(of_images[0])
+    for name, term in loss.terms.items():
+        assert relative_error(term, np.mean([parts[name] for parts in of_images])) < 1e-8, name
+    assert relative_error(value, np.mean([sum(parts.values()) for parts in of_images])) < 1e-8
+
+
+def test_the_gradients_of_the_paper_s_form_are_eq_11_13_and_28():
     smooth, sharp = [image((8, 8), seed) for seed in (1, 2)], [image((8, 8), seed) ** 3 for seed in (3, 4)]
-    objective = Objective(
-        settings, smooth=torch.tensor(np.stack(smooth))[:, None], sharp=torch.tensor(np.stack(sharp))[:, None]
-    )
+    loss = SpatioStructuralLoss(
+        "AP", form="paper", alpha=0.02, beta=0.3, gamma=0.07, delta=DELTA, filters=4,
+        smooth=torch.tensor(np.stack(smooth))[:, None], sharp=torch.tensor(np.stack(sharp))[:, None],
+    )  # fmt: skip
     Y, truth = image((7, 9), 6), image((7, 9), 7)
     leaf = torch.tensor(Y)[None, None].requires_grad_()
-    terms = objective(leaf, torch.tensor(truth)[None, None])
-    by_image, by_filter = torch.autograd.grad(terms.total, (leaf, objective.sharpness.weight))
+    value = loss(leaf, torch.tensor(truth)[None, None])
+    by_image, by_filter = torch.autograd.grad(value, (leaf, loss.sharpness.weight))
 
-    W = objective.sharpness.weight.detach().double().numpy()
-    parts = {
-        "data": 0.5 * np.sum((truth - Y) ** 2),
-        "low_rank": 0.02 * soft_rank_oracle(Y, DELTA),
-        "sharpness": -0.3 * np.mean([variance_oracle(response_oracle(w, Y)) for w in W]),
-        "filters": 0.07 * contrast_oracle(W, smooth, sharp),
-    }
-    assert list(terms.weighted) == list(parts)
-    for name, part in parts.items():
-        assert relative_error(terms.weighted[name], np.array(part)) < 1e-8, name
-    assert relative_error(terms.total, np.array(sum(parts.values()))) < 1e-8
+    W = loss.sharpness.weight.detach().double().numpy()
     eq_11 = -(truth - Y) + 0.02 * soft_rank_gradient_oracle(Y, DELTA) - 0.3 * learnable_gradient_oracle(W, Y)
     assert relative_error(by_image[0, 0], eq_11) < 1e-8
     eq_13 = -0.3 * filter_gradient_oracle(W, Y) + 0.07 * contrast_gradient_oracle(W, smooth, sharp)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dnsp.errors import VolumeError
+from dnsp.errors import DataWarning, VolumeError
 from dnsp.io import read_nifti, write_nifti
 from dnsp.volume import Volume, rescaled_affine
 
@@ -35,7 +35,9 @@ WHOLE = {version: scan(version) for version in (1, 2)}
 
 def read_or_refuse(path):
     try:
-        volume = read_nifti(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)
+            volume = read_nifti(path)
     except VolumeError as error:
         line = str(error)
         assert line.startswith(f"{path}: ")
@@ -68,7 +70,9 @@ def test_any_bytes_of_the_header_may_be_damaged(tmp_path, version, data):
         enlarged = volume.with_voxels(volume.voxels.repeat(2, axis=0), rescaled_affine(volume.affine, (2, 1, 1)))
         out.unlink(missing_ok=True)
         try:
-            write_nifti(enlarged, out)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DataWarning)  # both codes may be 0
+                write_nifti(enlarged, out)
         except VolumeError:
             return
         again = read_nifti(out)

@@ -1,8 +1,7 @@
-"""`dnsp balance`: how strongly each term of the objective pulls on one's own data, and weights that make them comparable."""
+"""`dnsp balance`: measure how strongly each term of the loss pulls on your data."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,67 +9,58 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort
+from dnsp.cli.options import Cohort, Entities, Pattern, Subjects, Suffix, read_entities, split_commas
 
 __all__ = ["balance"]
-
-_OPTION_OF_TERM = {"low_rank": "alpha", "sharpness": "beta", "total_variation": "total_variation_weight"}
 
 
 def balance(
     cohort: Cohort,
     recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
-    subjects: Subjects = "",
+    subject: Subjects = None,
     suffix: Suffix = "T1w",
     entity: Entities = None,
-    series: Series = "",
-    ratio: Annotated[float, typer.Option(help="Wanted size of a prior's gradient beside the data term's.")] = 0.1,
+    pattern: Pattern = "",
+    ratio: Annotated[float, typer.Option(help="Size of a prior's gradient relative to that of the data term.")] = 0.1,
     model: Annotated[
-        str, typer.Option(help="Measure at this model's output; by default half-way between bicubic and reference.")
+        str,
+        typer.Option(help="Measure at the output of this model; by default half-way between bicubic and reference."),
+    ] = "",
+    trust: Annotated[
+        str,
+        typer.Option(
+            metavar="PACKAGE.MODULE:CLASS",
+            help="Import this network class. A model of your own network needs it; give it only for code that you trust.",
+        ),
     ] = "",
     batches: Annotated[int, typer.Option(min=1, help="Batches to average over.")] = 10,
 ) -> None:
-    """Print the gradient norm of every term, and the weights at which the priors are of a chosen ratio to the data term."""
-    import torch
+    """Print the gradient norm of every term of the loss on your data, and weights that balance the priors."""
+    from dnsp.data import find_cohort
+    from dnsp.training import make_config, measure_balance
 
-    from dnsp.networks import find_model, load_model
-    from dnsp.priors import Objective, balanced_weights, gradient_norms
-    from dnsp.training import Patches, TrainingConfig, make_pairs, read_recipe, shuffled_batches
-
-    config = read_recipe(recipe) if recipe else TrainingConfig()
-    scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)
-    network = load_model(find_model(model, scale=config.pairs.scale))[0] if model else None
-    pairs = [make_pairs(scan, settings=config.pairs) for scan in scans]
-    patches = Patches(pairs, settings=config.patches, seed=config.seed, epoch=0)
-    # Fixed filters stand for the learned ones, which start there; total variation is measured beside them.
-    objectives = [Objective(replace(config.objective, preset=preset)) for preset in ("LR", "FS", "TVLR")]
-    sums: dict[str, float] = {}
-    used = 0
-    for used, batch in enumerate(
-        shuffled_batches(patches, batch_size=config.optimiser.batch_size, seed=config.seed, epoch=0), start=1
-    ):
-        with torch.inference_mode():
-            estimate = network(batch.enlarged) if network else (batch.enlarged[:, :1] + batch.reference) / 2
-        norms = {term: norm for o in objectives for term, norm in gradient_norms(o, estimate, batch.reference).items()}
-        sums = {term: sums.get(term, 0.0) + norm for term, norm in norms.items()}
-        if used == batches:
-            break
-    means = {term: total / used for term, total in sums.items()}
-    wanted = balanced_weights(means, ratio=ratio)  # type: ignore[arg-type]  # the keys are terms
-
+    scans = find_cohort(
+        cohort,
+        subjects=split_commas(subject, "--subject"),
+        suffix=suffix,
+        entities=read_entities(entity),
+        pattern=pattern,
+    )
+    config = make_config(recipe)
+    terms = measure_balance(scans, config=config, model=model, trust=trust, batches=batches, ratio=ratio)
     where = f"the output of {model}" if model else "half-way between bicubic and reference"
     caption = (
-        f"L2 norms with respect to the estimate, {where}; means of {used} batches of {config.optimiser.batch_size} patches of "
-        f"{config.patches.size} x {config.patches.size}; data term reduced by {config.objective.reduction}"
+        f"L2 norms with respect to the estimate, {where}; means of at most {batches} batches of "
+        f"{config.optimiser.batch_size} patches of {config.patches.size} x {config.patches.size}; data term reduced by "
+        f"{'sum' if config.loss.sums_pixels else 'mean'}"
     )
     table = Table("term", "gradient norm", "weight now", "ratio now", f"weight for {ratio:g}", caption=caption)
-    for term, norm in means.items():
-        now = 1.0 if term == "data" else getattr(config.objective, _OPTION_OF_TERM[term])
+    for term in terms:
         table.add_row(
-            term if term == "data" else f"{term} ({_OPTION_OF_TERM[term]})",
-            f"{norm:.3e}",
-            f"{now:.1e}",
-            f"{now * norm / means['data']:.3f}",
-            "-" if term == "data" else f"{wanted[term]:.2e}",  # type: ignore[index]
+            f"{term.term} ({term.setting})" if term.setting else term.term,
+            f"{term.norm:.3e}",
+            f"{term.weight:.1e}",
+            f"{term.ratio:.3f}",
+            f"{term.balanced_weight:.2e}" if term.setting else "-",
         )
     Console().print(table)

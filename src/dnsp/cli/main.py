@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+import warnings
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -23,13 +25,30 @@ from dnsp.cli import (
     simulate,
     train,
 )
-from dnsp.errors import DnspError, ModelError, SettingError
+from dnsp.cli.messages import complain, warn
+from dnsp.cli.options import Command
+from dnsp.errors import DataWarning, DnspError, ModelError, SettingError
 
 __all__ = ["app", "main"]
 
 EXIT_FAILED = 1  # something could not be done
-EXIT_WRONG_CALL = 2  # nothing was tried; typer uses the same for arguments it cannot read
-EXIT_INTERRUPTED = 130  # Ctrl-C, as shells count it and typer answers it
+EXIT_WRONG_CALL = 2  # nothing was tried; typer uses the same for arguments that it cannot read
+EXIT_INTERRUPTED = 130  # Ctrl-C, in shells and in typer
+
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "enhance": enhance.enhance,
+    "evaluate": evaluate.evaluate,
+    "degrade": degrade.degrade,
+    "brainweb": brainweb.brainweb,
+    "simulate": simulate.simulate,
+    "register": register.register,
+    "patches": patches.patches,
+    "train": train.train,
+    "database": database.database,
+    "balance": balance.balance,
+    "reproduce": reproduce.reproduce,
+    "demo": demo.demo,
+}
 
 app = typer.Typer(
     name="dnsp",
@@ -38,23 +57,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("enhance")(enhance.enhance)
-app.command("evaluate")(evaluate.evaluate)
-app.command("degrade")(degrade.degrade)
-app.command("brainweb")(brainweb.brainweb)
-app.command("simulate")(simulate.simulate)
-app.command("register")(register.register)
-app.command("patches")(patches.patches)
-app.command("train")(train.train)
-app.command("database")(database.database)
-app.command("balance")(balance.balance)
-app.command("reproduce")(reproduce.reproduce)
-app.command("demo")(demo.demo)
+for _name, _function in _COMMANDS.items():
+    app.command(_name, cls=Command)(_function)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(asked: bool) -> None:
+    if asked:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -62,7 +72,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _dnsp(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     pass
@@ -70,21 +80,40 @@ def _dnsp(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code; no traceback reaches a user (unless DNSP_DEBUG is set)."""
-    try:
-        app(arguments)
-    except SystemExit as leaving:
-        if leaving.code == EXIT_INTERRUPTED:
-            _complain("stopped; nothing is left half-written, and the same command goes on or starts anew")
-        raise
-    except DnspError as error:
-        _complain(str(error))
-        sys.exit(EXIT_WRONG_CALL if isinstance(error, (SettingError, ModelError)) else EXIT_FAILED)
-    except Exception as error:  # a bug or an exhausted machine: still one line
-        if os.environ.get("DNSP_DEBUG"):
+    with warnings.catch_warnings():
+        _print_warnings_in_one_line()
+        try:
+            app(arguments)
+        except SystemExit as leaving:
+            if leaving.code == EXIT_INTERRUPTED:
+                complain(
+                    "stopped; no file is left half-written; run the same command again to continue or to start again"
+                )
             raise
-        _complain(f"{type(error).__name__}: {error} (unexpected; DNSP_DEBUG=1 shows where, please report it)")
-        sys.exit(EXIT_FAILED)
+        except DnspError as error:
+            complain(error)
+            sys.exit(EXIT_WRONG_CALL if isinstance(error, (SettingError, ModelError)) else EXIT_FAILED)
+        except Exception as error:  # a bug or an exhausted machine: still one line
+            if os.environ.get("DNSP_DEBUG"):
+                raise
+            complain(
+                f"{type(error).__name__}: {error} (unexpected; set DNSP_DEBUG=1 for details, and please report it)"
+            )
+            sys.exit(EXIT_FAILED)
 
 
-def _complain(message: str) -> None:
-    typer.echo(f"dnsp: error: {' '.join(message.split())}", err=True)
+def _print_warnings_in_one_line() -> None:
+    """Print dnsp's own warnings to users as `dnsp: warning: ...`, each once, and others as Python does."""
+    shown = warnings.showwarning
+    printed: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if not issubclass(category, (DataWarning, FutureWarning)):
+            shown(message, category, *place, **more)
+        elif str(message) not in printed:
+            printed.add(str(message))
+            warn(message)
+
+    warnings.filterwarnings("always", category=DataWarning)
+    warnings.filterwarnings("always", category=FutureWarning, module=r"dnsp(\.|$)")
+    warnings.showwarning = show

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dnsp.errors import DataError, SettingError
+from dnsp.cli.messages import complain
+from dnsp.cli.options import split_commas
+from dnsp.cli.progress import CellProgress
+from dnsp.errors import SettingError
 
 if TYPE_CHECKING:
-    from dnsp.data import PairedScan
     from dnsp.reproduction import DataKey
 
 __all__ = ["reproduce"]
@@ -41,21 +41,29 @@ def reproduce(
     pairs_3t7t: Annotated[
         Path | None,
         typer.Option(
-            help="A table of pairs (subject_id, low, high) in place of HCP 3T7T-DW; without it simulated from --cohort."
+            "--pairs-3t7t",
+            help="A table of pairs (subject_id, low, high) in place of HCP 3T7T-DW; without it simulated from --cohort.",
         ),
     ] = None,
     pairs_3t3t: Annotated[
-        Path | None, typer.Option(help="The same in place of HCP 3T3T-T1; without it simulated from --cohort.")
+        Path | None,
+        typer.Option("--pairs-3t3t", help="The same in place of HCP 3T3T-T1; without it simulated from --cohort."),
     ] = None,
-    pairs: Annotated[Path | None, typer.Option(hidden=True, help="Old name of --pairs-3t7t.")] = None,
     registered: Annotated[
         bool, typer.Option("--registered", help="The pairs lie on one grid already; do not register them.")
     ] = False,
-    experiments: Annotated[
-        str, typer.Option(help="Only these, for example table1,figure15 or A; by default all that the data allow.")
-    ] = "",
-    methods: Annotated[str, typer.Option(help="Only these, for example bicubic,edsr-NP,edsr-AP.")] = "",
-    seeds: Annotated[str, typer.Option(help="Seeds in place of the budget's, for example 0,1,2.")] = "",
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only this experiment, for example table1 or A. Repeat the option for several."),
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only this method, for example edsr-AP. Repeat the option for several."),
+    ] = None,
+    seed: Annotated[
+        list[str] | None,
+        typer.Option(help="Use this seed instead of the budget's seeds. Repeat the option for several."),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings and measurements at the same time.")] = 1,
 ) -> None:
     """Run the paper's experiments: train every method, measure it on every test image, write every number and a report.
@@ -68,16 +76,12 @@ def reproduce(
     from dnsp.reproduction import reproduce as run
 
     chosen = BUDGETS[budget]
+    experiments, methods = split_commas(experiment, "--experiment"), split_commas(method, "--method")
+    seeds = split_commas(seed, "--seed")
+    if seeds and chosen.evidence:
+        raise SettingError("--seed: the experiments of the evidence budget have their own seeds; leave the option out")
     if seeds:
-        if chosen.evidence:
-            raise SettingError("--seeds: the evidence budget has its own; leave the option out")
         chosen = replace(chosen, seeds=_read_seeds(seeds))
-    console = Console(stderr=True)
-    if pairs is not None:
-        if pairs_3t7t is not None:
-            raise SettingError("--pairs is the old name of --pairs-3t7t; give --pairs-3t7t alone")
-        console.print("dnsp: warning: --pairs is now called --pairs-3t7t; the old name goes with the next release")
-        pairs_3t7t = pairs
     tables: dict[DataKey, Path | None] = {"pairs-3t7t": pairs_3t7t, "pairs-3t3t": pairs_3t3t}
     command = _spell(
         {
@@ -87,80 +91,52 @@ def reproduce(
             "pairs-3t7t": _name(pairs_3t7t),
             "pairs-3t3t": _name(pairs_3t3t),
             "registered": registered,
-            "experiments": experiments,
-            "methods": methods,
-            "seeds": seeds,
+            "experiment": experiments,
+            "method": methods,
+            "seed": seeds,
         }
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    given = _read_pairs(tables, output, registered=registered, console=console)
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("cells", total=None)
+    with CellProgress() as bar:
         done = run(
             output,
             budget=chosen,
             cohort=cohort,
             heads=heads,
-            pairs=given,
-            experiments=_read_names(experiments),
-            methods=_read_names(methods),
+            pairs={key: table for key, table in tables.items() if table is not None},
+            registered=registered,
+            experiments=experiments,
+            methods=methods,
             jobs=jobs,
             command=command,
-            on_line=lambda line: console.print(line, highlight=False, markup=False),
-            on_cell=lambda done, total, name: progress.update(
-                task, completed=done, total=total, description=name or "cells"
-            ),
+            on_line=bar.say,
+            on_cell=bar.on_cell,
+            on_pair=bar,
         )
     typer.echo(
         f"{done.ran} cells run, {done.done_before} were done before; the numbers are in {done.images}, the report is "
         f"{done.report}"
     )
     for line in done.failed:
-        console.print(f"dnsp: error: {line}", highlight=False, soft_wrap=True, markup=False)
+        complain(line)
     if done.failed:
         raise typer.Exit(1)
 
 
-def _read_pairs(
-    tables: Mapping[DataKey, Path | None], output: Path, *, registered: bool, console: Console
-) -> dict[DataKey, list[PairedScan]]:
-    given = {key: table for key, table in tables.items() if table is not None}
-    if not given and registered:
-        raise SettingError("--registered needs --pairs-3t7t or --pairs-3t3t")
-    return {
-        key: _read_pair_table(table, output / "data" / f"{key}-registered", registered=registered, console=console)
-        for key, table in given.items()
-    }
-
-
-def _read_pair_table(table: Path, folder: Path, *, registered: bool, console: Console) -> list[PairedScan]:
-    from dnsp.data import is_pair_table, read_pair_manifest
-
-    if not is_pair_table(table):
-        raise DataError(f"{table}: not a table of pairs (.csv or .tsv with the columns subject_id, low and high)")
-    pairs = read_pair_manifest(table)
-    if registered:
-        return pairs
-    from dnsp.cli.register import register_pairs
-
-    return register_pairs(pairs, folder, console=console)
-
-
-def _read_names(option: str) -> list[str]:
-    return [name.strip() for name in option.split(",") if name.strip()]
-
-
-def _read_seeds(option: str) -> tuple[int, ...]:
-    names = _read_names(option)
-    if not names or not all(name.isdecimal() for name in names):
-        raise SettingError(f"--seeds must look like 0,1,2, not {option!r}")
+def _read_seeds(names: list[str]) -> tuple[int, ...]:
+    for name in names:
+        if not name.isdecimal():
+            raise SettingError(f"--seed must be a whole number from 0, not {name!r}")
     return tuple(map(int, names))
 
 
-def _spell(options: Mapping[str, str | bool | None]) -> str:
-    """Spell the command; the number of jobs changes no number."""
+def _spell(options: Mapping[str, str | bool | list[str] | None]) -> str:
+    """Write the command out, without --jobs, which changes no number."""
     words = ["dnsp reproduce -o RESULTS"]
-    words += [f"--{name}" if value is True else f"--{name} {value}" for name, value in options.items() if value]
+    for name, value in options.items():
+        if isinstance(value, list):
+            words += [f"--{name} {one}" for one in value]
+        elif value:
+            words.append(f"--{name}" if value is True else f"--{name} {value}")
     return " ".join(words)
 
 

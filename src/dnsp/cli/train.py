@@ -1,19 +1,14 @@
-"""`dnsp train`: a network of one's own, from a cohort of scans or pairs."""
+"""`dnsp train`: train a network on a cohort of scans or pairs."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
-from rich.console import Console
 
-from dnsp.cli.cohort import Cohort, Entities, Series, Subjects, Suffix, find_cohort, split_cohort
-from dnsp.errors import DataError, SettingError
-
-if TYPE_CHECKING:
-    from dnsp.training import PairSettings
+from dnsp.cli.options import Cohort, Entities, Pattern, Subjects, Suffix, read_entities, require_positive, split_commas
+from dnsp.cli.progress import TrainingProgress
 
 __all__ = ["train"]
 
@@ -23,18 +18,18 @@ Kind: TypeAlias = Literal["blur", "kspace", "low-field"]
 def train(
     cohort: Cohort,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run: its state, log and model.")],
-    recipe: Annotated[Path | None, typer.Option(help="A TOML file of settings that differ from the defaults.")] = None,
-    subjects: Subjects = "",
+    recipe: Annotated[
+        Path | None, typer.Option(help="A TOML file with the settings that differ from the defaults.")
+    ] = None,
+    subject: Subjects = None,
     suffix: Suffix = "T1w",
     entity: Entities = None,
-    series: Series = "",
+    pattern: Pattern = "",
     low_session: Annotated[str, typer.Option(help="Train on pairs: the BIDS session of the low-quality scans.")] = "",
     high_session: Annotated[str, typer.Option(help="The BIDS session of the high-quality scans.")] = "",
-    registered: Annotated[
-        bool, typer.Option("--registered", help="The pairs lie on one grid already; do not register them.")
-    ] = False,
-    kind: Annotated[
-        Kind | None, typer.Option(help="What lowers the quality of single scans: blur, kspace or low-field.")
+    registered: Annotated[bool, typer.Option("--registered", help="The pairs are registered already.")] = False,
+    degradation: Annotated[
+        Kind | None, typer.Option(help="How low-quality scans are made of single scans: blur, kspace or low-field.")
     ] = None,
     scale: Annotated[int | None, typer.Option(help="2, 3 or 4.")] = None,
     network: Annotated[
@@ -43,97 +38,84 @@ def train(
             help="srcnn, dcsrn, dcsrn-3d, lfmri, edsr-small, edsr-baseline, edsr-paper, or package.module:Class of your own."
         ),
     ] = None,
-    prior: Annotated[str | None, typer.Option(help="NP, LR, FS, LS, AP or TVLR.")] = None,
+    initial_model: Annotated[
+        str | None, typer.Option("--from", help="Start from the weights of this model: a file, or an included model.")
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            help="NP (none), LR (low rank), FS (Laplacian), LS (learnable filters), AP (LR and LS) or TVLR (LR and total "
+            "variation)."
+        ),
+    ] = None,
     form: Annotated[
         str | None,
         typer.Option(
-            help="Of the priors: literal, as in the paper, or matched, towards the reference's rank and sharpness."
+            help="Form of the loss: paper (Eq. 10 as printed), balanced (mean over pixels, bounded filters), or matched "
+            "(distance to the reference's own rank and sharpness)."
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Times through all patches.")] = None,
-    per_slice: Annotated[int | None, typer.Option(help="Patches cut from each slice.")] = None,
-    split: Annotated[Path | None, typer.Option(help="A split.json: the subjects of each part.")] = None,
-    test: Annotated[int, typer.Option(min=0, help="Draw so many subjects to be kept for testing.")] = 0,
+    epochs: Annotated[int | None, typer.Option(help="Number of passes over all patches.")] = None,
+    per_slice: Annotated[int | None, typer.Option(help="Number of patches of each slice.")] = None,
+    split: Annotated[Path | None, typer.Option(help="A split.json with the subjects of each part.")] = None,
+    test: Annotated[int | None, typer.Option(min=0, help="Number of subjects to draw and keep for testing.")] = None,
     validation: Annotated[
-        int | None, typer.Option(min=0, help="Draw so many subjects for the PSNR of each epoch.")
+        int | None, typer.Option(min=0, help="Number of subjects to draw for the PSNR of each epoch.")
     ] = None,
-    fraction: Annotated[float | None, typer.Option(help="Learn from this part of the training slices.")] = None,
+    fraction: Annotated[float | None, typer.Option(help="Learn from this fraction of the training slices.")] = None,
     patch_list: Annotated[
         Path | None,
-        typer.Option(help="The list of dnsp patches, edited: what the learnable filters are told apart by."),
+        typer.Option(help="The edited list of dnsp patches: patches used to train the sharpness filters."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="What every random draw follows from.")] = None,
-    cache: Annotated[Path | None, typer.Option(help="Folder of slices made ready, which runs may share.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Scans read at the same time.")] = 2,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn at random.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of the prepared slices; runs may share it.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Scans to read at the same time.")] = 2,
     accelerator: Annotated[str, typer.Option(help="As in Lightning Fabric: auto, cpu, cuda, mps.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes that share every batch.")] = 1,
 ) -> None:
-    """Train a network. Stopped at any point, the same command goes on after the last complete epoch.
+    """Train a network. If it is stopped, the same command resumes and reaches the same result.
 
-    The defaults are the paper's; a recipe changes them, and the options here change the recipe.
+    The defaults are the paper's settings with a small network. A recipe changes them, and options change the recipe.
     """
-    from dnsp.data import PairedScan
-    from dnsp.training import TrainingConfig, read_recipe
+    from dnsp.data import find_cohort
+    from dnsp.training import Resources, make_config
     from dnsp.training import train as run
 
-    config = read_recipe(recipe) if recipe else TrainingConfig()
+    require_positive(epochs=epochs, per_slice=per_slice, fraction=fraction)
     scans = find_cohort(
         cohort,
-        subjects=subjects,
+        subjects=split_commas(subject, "--subject"),
         suffix=suffix,
-        entities=entity,
-        series=series,
+        entities=read_entities(entity),
+        pattern=pattern,
         low_session=low_session,
         high_session=high_session,
     )
-    pairs = [scan for scan in scans if isinstance(scan, PairedScan)]
-    if pairs and (kind or scale):
-        raise SettingError("pairs have their own low-quality scans: --kind and --scale do not go with them")
-    config = replace(
-        config,
-        network=network or config.network,
-        pairs=_pair_settings(config.pairs, kind="paired" if pairs else kind, scale=scale),
-        patches=replace(config.patches, per_slice=per_slice or config.patches.per_slice),
-        objective=replace(
-            config.objective,
-            preset=prior or config.objective.preset,  # type: ignore[arg-type]  # checked when made
-            form=form or config.objective.form,  # type: ignore[arg-type]  # likewise
-        ),
-        optimiser=replace(config.optimiser, epochs=epochs or config.optimiser.epochs),
-        fraction=config.fraction if fraction is None else fraction,
-        validation_subjects=config.validation_subjects if validation is None else validation,
-        seed=config.seed if seed is None else seed,
+    config = make_config(
+        recipe,
+        {
+            "network": network,
+            "pairs": {"degradation": degradation, "scale": scale},
+            "patches": {"per_slice": per_slice},
+            "filter_patches": {"patch_list": patch_list and str(patch_list)},
+            "loss": {"prior": prior, "form": form},
+            "optimiser": {"epochs": epochs},
+            "fraction": fraction,
+            "validation_subjects": validation,
+            "test_subjects": test,
+            "initial_model": initial_model,
+            "seed": seed,
+        },
     )
-    if pairs and not registered:
-        from dnsp.cli.register import register_pairs
-
-        scans = [*register_pairs(pairs, output / "registered", console=Console(stderr=True))]
-        if not scans:
-            raise DataError(f"{cohort}: no pair could be registered; {output / 'registered' / 'failed.csv'} says why")
-    training, held_out, tested = split_cohort(
-        scans, split_file=split, test=test, validation=config.validation_subjects, seed=config.seed
-    )
-    model = run(
-        config,
-        training=training,
-        validation=held_out,
-        test_subjects=tested,
-        output=output,
-        data_name=cohort.resolve().name,
-        patch_list=patch_list,
-        cache=cache,
-        workers=workers,
-        accelerator=accelerator,
-        devices=devices,
-    )
+    with TrainingProgress() as progress:
+        model = run(
+            scans,
+            output,
+            config=config,
+            split=split,
+            registered=registered,
+            name=cohort.resolve().name,
+            resources=Resources(workers=workers, accelerator=accelerator, devices=devices, cache=cache),
+            callbacks=[progress],
+        )
     typer.echo(f"{model}")
-
-
-def _pair_settings(settings: PairSettings, *, kind: str | None, scale: int | None) -> PairSettings:
-    """Change the degradation, and with it the scale where the kind leaves no choice."""
-    kind = kind or settings.degradation
-    if kind in ("low-field", "paired"):
-        scale = scale or 1
-    elif settings.scale == 1:
-        scale = scale or 2
-    return replace(settings, degradation=kind, scale=scale or settings.scale)  # type: ignore[arg-type]  # checked when made

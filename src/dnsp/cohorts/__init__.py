@@ -1,11 +1,18 @@
-"""One job per scan: from file to file, over a scan, a folder or a data set."""
+"""Whole data sets from file to file: every scan of a folder, one job after another."""
 
-from dnsp.cohorts.files import Changed, FileOptions, change_file, enhance_file, find_inputs
+from dnsp.cohorts.degradation import degrade_file, degrade_files
+from dnsp.cohorts.demo import run_demo
+from dnsp.cohorts.enhancement import enhance_file, enhance_files
+from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, find_inputs, process_file
 
 __all__ = [
-    "Changed",
     "FileOptions",
-    "change_file",
+    "ProcessedScan",
+    "degrade_file",
+    "degrade_files",
     "enhance_file",
+    "enhance_files",
     "find_inputs",
+    "process_file",
+    "run_demo",
 ]

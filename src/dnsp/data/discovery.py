@@ -29,50 +29,66 @@ class Scan(NamedTuple):
 
 
 def find_scans(
-    source: Path, *, suffix: str = "T1w", entities: Mapping[str, str] | None = None, series: str = ""
+    source: str | Path, *, suffix: str = "T1w", entities: Mapping[str, str] | None = None, pattern: str = ""
 ) -> list[Scan]:
-    """List the scans of a cohort, one per subject, in the order of the subjects' names.
+    """List the scans of a cohort, one per subject, sorted by subject.
 
-    What the source is follows from what is in it:
+    The layout is recognised by its content:
 
     - a .csv or .tsv table: the columns ``subject_id`` and ``path``, paths relative to the table;
-    - a folder with ``dataset_description.json``: BIDS. Every ``sub-<label>[/ses-<label>]/<datatype>/*_<suffix>`` file,
-      subject by its entity. ``derivatives`` and ``sourcedata`` below it are left alone; a derivative data set is read
-      when it is the source itself;
-    - a folder with an ADNI subject (002_S_0413) in its name or those of its first two levels: ADNI as downloaded. Every
-      NIfTI file and every folder of .dcm files at any depth, subject by the path;
-    - any other folder: every scan in it (NIfTI, MINC, BrainWeb's raw bytes), subject by file name. Of BrainWeb's 20 models
-      as downloaded (subject04_t1w_p4.mnc.gz), the subject is the number (04), and the tissue maps are left alone.
+    - a folder with ``dataset_description.json``: BIDS. Every ``sub-<label>[/ses-<label>]/<datatype>/*_<suffix>`` file; the
+      subject is its entity. Folders named ``derivatives`` and ``sourcedata`` are skipped; to read a derivative data set,
+      give it as the source;
+    - a folder with an ADNI subject (002_S_0413) in its name or in the names of its first two levels: an ADNI download.
+      Every NIfTI file and every folder of .dcm files at any depth; the subject is in the path;
+    - any other folder: every scan in it (NIfTI, MINC, BrainWeb's raw files); the subject is the file name. In a download
+      of BrainWeb's 20 models (subject04_t1w_p4.mnc.gz) the subject is the number (04), and tissue maps are skipped.
 
     Parameters
     ----------
-    source : Path
+    source : str or Path
         The cohort.
     suffix : str
-        The BIDS suffix of the scans wanted.
+        The BIDS suffix of the scans.
     entities : mapping of str to str, optional
         BIDS entities that the scans must have, for example ``{"ses": "3T", "run": "01"}``.
-    series : str
-        Keep only scans whose path below the source holds this text or glob pattern, for example ``MP-RAGE``; upper
-        and lower case are alike.
+    pattern : str
+        Keep only scans whose path below the source contains this text or glob pattern, for example ``MP-RAGE``. Upper and
+        lower case are not distinguished.
+
+    Returns
+    -------
+    list of Scan
 
     Raises
     ------
     DataError
-        If there is no such source, no scan in it, or a subject with two.
+        If the source does not exist or has no scan, or a subject has two.
     SettingError
-        If `entities` are given for what is not BIDS, or `series` for a table.
+        If `entities` are given for a source that is not BIDS, or `pattern` for a table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("sub-02.nii.gz", "sub-01.nii.gz", "notes.txt"):
+    ...         _ = Path(folder, name).touch()
+    ...     [scan.subject_id for scan in find_scans(folder)]
+    ['sub-01', 'sub-02']
     """
+    source = Path(source)
     if source.is_file():
-        if entities or series:
-            raise SettingError(f"{source}: entities and series choose among the scans of a folder, not of a table")
+        if entities or pattern:
+            raise SettingError(
+                f"{source}: --entity and --pattern choose scans of a folder; they do not apply to a table"
+            )
         return [Scan(row.subject_id, row.files[0]) for row in read_manifest(source, columns=["path"])]
     if not source.is_dir():
         raise DataError(f"{source}: no such folder or table")
     if (source / "dataset_description.json").is_file():
         scans = _bids_scans(source, suffix, entities or {})
     elif entities:
-        raise SettingError(f"{source}: entities choose among the scans of a BIDS data set, and this is none")
+        raise SettingError(f"{source}: --entity chooses scans of a BIDS data set, but this is not one")
     else:
         scans = _adni_scans(source) if _is_adni(source) else _named_scans(source)
         if not scans:
@@ -80,10 +96,10 @@ def find_scans(
                 f"{source}: no scan in it (.nii.gz, .nii, .hdr, .mnc, .rawb, .raws); name a folder of scans, a BIDS data set "
                 "or a table"
             )
-    kept = [scan for scan in scans if fnmatchcase(str(scan.path.relative_to(source)).lower(), f"*{series.lower()}*")]
+    kept = [scan for scan in scans if fnmatchcase(str(scan.path.relative_to(source)).lower(), f"*{pattern.lower()}*")]
     if not kept:
         raise DataError(
-            f"{source}: no path holds {series!r}; there is, for example, {scans[0].path.relative_to(source)}"
+            f"{source}: no path matches --pattern {pattern!r}; one of the scans is {scans[0].path.relative_to(source)}"
         )
     return _one_per_subject(source, sorted(kept))
 
@@ -108,7 +124,7 @@ def choose_subjects(scans: Sequence[OneSubject], subjects: Iterable[str]) -> lis
     wanted = [subject.strip().removeprefix("sub-") for subject in subjects]
     missing = [subject for subject in wanted if subject not in by_subject]
     if missing:
-        raise DataError(f"no scan of subject {missing[0]}; there are: {', '.join(sorted(by_subject))}")
+        raise DataError(f"no scan of subject {missing[0]}; the subjects are: {', '.join(sorted(by_subject))}")
     if len(set(wanted)) < len(wanted):
         raise DataError("a subject is named twice")
     return [by_subject[subject] for subject in wanted]
@@ -121,7 +137,9 @@ def _bids_scans(folder: Path, suffix: str, entities: Mapping[str, str]) -> list[
     of_suffix = [path for path in files if nifti_stem(path).endswith(f"_{suffix}")]
     if not of_suffix:
         suffixes = sorted({nifti_stem(path).rpartition("_")[2] for path in files})
-        raise DataError(f"{folder}: no {suffix} scan under sub-*; there are: {', '.join(suffixes) or 'no scans'}")
+        raise DataError(
+            f"{folder}: no {suffix} scan under sub-*; choose another with --suffix; there are: {', '.join(suffixes) or 'none'}"
+        )
     wanted = set(entities.items())
     kept = [path for path in of_suffix if wanted <= _entities(path)]
     if not kept:
@@ -172,7 +190,7 @@ def _one_per_subject(source: Path, scans: list[Scan]) -> list[Scan]:
         if first.subject_id == second.subject_id:
             raise DataError(
                 f"{source}: subject {first.subject_id} has more than one scan: {first.path.relative_to(source)} and "
-                f"{second.path.relative_to(source)}; choose by a BIDS entity, by a text in the path, or by a table"
+                f"{second.path.relative_to(source)}; choose one with --entity or --pattern, or list the scans in a table"
             )
     return scans
 

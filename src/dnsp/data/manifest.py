@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dnsp.errors import DataError
+from dnsp.io.tables import read_cell
 
 __all__ = ["ManifestRow", "read_manifest"]
 
@@ -28,15 +29,15 @@ def read_manifest(path: Path, *, columns: Sequence[str]) -> list[ManifestRow]:
     Parameters
     ----------
     path : Path
-        A .csv or .tsv file in UTF-8 with a heading row. Other columns than those asked for are left alone.
+        A .csv or .tsv file in UTF-8 with a heading row. Other columns are ignored.
     columns : sequence of str
-        The columns beside ``subject_id``, each with paths of files that exist; relative ones start at the table's folder.
+        The columns beside ``subject_id``. They hold paths of files that exist; relative paths start at the table's folder.
 
     Raises
     ------
     DataError
-        If the table cannot be read, lacks a column or has no rows, a cell is empty, a file is not there, or a subject
-        stands in two rows.
+        If the table cannot be read, lacks a column or has no rows, a cell is empty, a file does not exist, or a subject is
+        in two rows.
     """
     delimiter = _DELIMITERS.get(path.suffix.lower())
     if delimiter is None:
@@ -50,7 +51,7 @@ def read_manifest(path: Path, *, columns: Sequence[str]) -> list[ManifestRow]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a table in UTF-8 ({error}); save it as CSV or TSV anew") from error
+        raise DataError(f"{path}: not a table in UTF-8 ({error}); save it again as CSV or TSV") from error
     missing = [name for name in (_SUBJECT, *columns) if name not in present]
     if missing:
         raise DataError(f"{path}: no column {missing[0]}; there are: {', '.join(present) or 'none'}")
@@ -61,23 +62,23 @@ def read_manifest(path: Path, *, columns: Sequence[str]) -> list[ManifestRow]:
     for line, cells in rows:
         if None in cells:
             raise DataError(
-                f"{path}: line {line} has more cells than the heading; quote a path that holds the delimiter"
+                f"{path}: line {line} has more cells than the heading; quote paths that contain the delimiter"
             )
-        subject = (cells[_SUBJECT] or "").strip()
+        subject = read_cell((cells[_SUBJECT] or "").strip())
         if not subject:
             raise DataError(f"{path}: line {line} has no {_SUBJECT}")
         if subject in lines:
-            raise DataError(f"{path}: subject {subject} stands on lines {lines[subject]} and {line}; keep one of them")
+            raise DataError(f"{path}: subject {subject} is on lines {lines[subject]} and {line}; keep one of them")
         lines[subject] = line
         found.append(ManifestRow(subject, tuple(_file(path, line, subject, name, cells[name]) for name in columns)))
     return sorted(found)
 
 
 def _file(manifest: Path, line: int, subject: str, column: str, cell: str | None) -> Path:
-    name = (cell or "").strip()
+    name = read_cell((cell or "").strip())
     if not name:
         raise DataError(f"{manifest}: line {line}: subject {subject} has no file in the column {column}")
     file = manifest.parent / name
     if not file.exists():
-        raise DataError(f"{manifest}: line {line}: subject {subject}: there is no file {file} (column {column})")
+        raise DataError(f"{manifest}: line {line}: subject {subject}: {file} does not exist (column {column})")
     return file

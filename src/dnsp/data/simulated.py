@@ -1,20 +1,21 @@
-"""Cohorts of simulated heads: which label maps there are, and one head simulated from labels to file."""
+"""Cohorts of simulated heads, from label maps or from procedural heads."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
-from dnsp._version import __version__
 from dnsp.data.discovery import Scan
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import find_nifti_files, is_nifti_name, nifti_stem, read_nifti, require_writable_nifti, write_nifti
-from dnsp.io.atomic import replace_file
-from dnsp.io.file_names import require_file_name
+from dnsp.io.atomic import make_folder
+from dnsp.io.names import require_file_name
+from dnsp.io.sidecar import write_sidecar
+from dnsp.jobs import Job, JobCallback, JobResult, run_jobs
 from dnsp.seeds import derive_seed
 from dnsp.simulation import (
     BRAINWEB_PD,
@@ -27,7 +28,15 @@ from dnsp.simulation import (
 )
 from dnsp.volume import Volume
 
-__all__ = ["Contrast", "SimulatedScan", "find_label_maps", "make_procedural_labels", "simulate_file"]
+__all__ = [
+    "Contrast",
+    "SimulatedScan",
+    "find_label_maps",
+    "make_procedural_labels",
+    "simulate_cohort",
+    "simulate_file",
+    "simulate_procedural",
+]
 
 Contrast: TypeAlias = Literal["T1", "T2", "PD"]
 
@@ -36,7 +45,7 @@ _BIDS_SUBJECT = re.compile(r"sub-[A-Za-z0-9]+(?=_|$)")
 
 
 class SimulatedScan(NamedTuple):
-    """What a scan is simulated with."""
+    """The settings of a simulated scan: contrast, noise and non-uniformity in percent, and the seed."""
 
     contrast: Contrast = "T1"
     noise_percent: float = 3.0
@@ -49,9 +58,9 @@ class SimulatedScan(NamedTuple):
 
 
 def find_label_maps(source: Path) -> list[Scan]:
-    """List label maps, one per subject, in the order of the subjects' names.
+    """List label maps, one per subject, sorted by subject.
 
-    The subject is the ``sub-`` entity of a file's name, or else the name without its ending and a last ``_dseg``.
+    The subject is the ``sub-`` entity of the file name, or the name without its ending and without a final ``_dseg``.
 
     Parameters
     ----------
@@ -61,14 +70,14 @@ def find_label_maps(source: Path) -> list[Scan]:
     Raises
     ------
     DataError
-        If there is no such source, no NIfTI file in it, or a subject with two.
+        If the source does not exist or has no NIfTI file, or a subject has two.
     """
     if source.is_dir():
         files = find_nifti_files(source)
     elif source.is_file() and is_nifti_name(source):
         files = [source]
     else:
-        raise DataError(f"{source}: no such label map (NIfTI), or folder of them")
+        raise DataError(f"{source}: no such label map (NIfTI) or folder of label maps")
     if not files:
         raise DataError(f"{source}: no label map in it (.nii.gz, .nii, .hdr)")
     maps = sorted(Scan(_subject_of(path), path) for path in files)
@@ -76,7 +85,7 @@ def find_label_maps(source: Path) -> list[Scan]:
         if first.subject_id == second.subject_id:
             raise DataError(
                 f"{source}: subject {first.subject_id} has more than one label map: {first.path.relative_to(source)} and "
-                f"{second.path.relative_to(source)}; name a folder with one of them"
+                f"{second.path.relative_to(source)}; give a folder with one of them"
             )
     return maps
 
@@ -87,10 +96,11 @@ def make_procedural_labels(subject_id: str, *, size: tuple[int, int, int], seed:
     Parameters
     ----------
     subject_id : str
-        The head follows from it and from `seed` alone.
+        The head depends on it and on `seed` alone.
     size : tuple of 3 ints
         Voxels from left to right, back to front and bottom to top.
     seed : int
+        Another seed gives another head.
 
     Raises
     ------
@@ -109,12 +119,12 @@ def simulate_file(
     tissues: LabelTissues | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Simulate one head's scan to a file, and say beside it (.json) what was done.
+    """Simulate one head's scan, and write it with a .json file that says how it was made.
 
     Parameters
     ----------
     labels : Path or Volume
-        A label map in a NIfTI file, or one that was made.
+        A label map, as a NIfTI file or in memory.
     output : Path
         A NIfTI file. Its folder must exist; the file appears whole or not at all.
     subject_id, tissues
@@ -126,9 +136,9 @@ def simulate_file(
     Raises
     ------
     VolumeError
-        If the label map cannot be read, or the scan not be written.
+        If the label map cannot be read, or the scan cannot be written.
     DataError
-        If it is no label map, or holds labels without a tissue.
+        If it is not a label map, or has labels without a tissue.
     SettingError
         If a setting is outside its range.
     """
@@ -149,10 +159,9 @@ def simulate_file(
     except DataError as error:
         raise DataError(f"{labels}: {error}" if isinstance(labels, Path) else str(error)) from error
     write_nifti(head, output, overwrite=overwrite)
-    record = {
-        "Description": "Simulated by software from a label map; no scan of a person",
+    facts = {
+        "Description": "Simulated by software from a label map; not a scan of a person",
         "Sources": [labels.name if isinstance(labels, Path) else "dnsp.simulation.make_label_map"],
-        "GeneratedBy": [{"Name": "dnsp", "Version": __version__}],
         "SubjectID": subject_id,
         "Contrast": settings.contrast,
         "Sequence": {"Name": type(sequence).__name__, **asdict(sequence)},
@@ -161,8 +170,130 @@ def simulate_file(
         "NonUniformityPercent": settings.non_uniformity_percent,
         "Seed": settings.seed,
     }
-    with replace_file(output.with_name(nifti_stem(output) + ".json"), overwrite=True) as unfinished:
-        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_sidecar(output, facts)
+
+
+def simulate_cohort(
+    labels: str | Path,
+    output: str | Path,
+    *,
+    settings: SimulatedScan,
+    tissues: LabelTissues | None = None,
+    overwrite: bool = False,
+    callback: JobCallback | None = None,
+) -> list[JobResult]:
+    """Simulate a scan from one label map, or from every label map of a folder.
+
+    Parameters
+    ----------
+    labels : str or Path
+        As in `find_label_maps`.
+    output : str or Path
+        For one label map, a NIfTI file or a folder; for a folder, a folder, which is made if it is missing.
+    settings, tissues, overwrite
+        As in `simulate_file`.
+    callback : JobCallback, optional
+        Told about each head; the job's name is the subject.
+
+    Returns
+    -------
+    list of JobResult
+        One for each label map. One that fails stops no other one.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its range, or `output` is a file name for several scans.
+    DataError
+        As in `find_label_maps`, or if the folder cannot be written to.
+    """
+    labels, output = Path(labels), Path(output)
+    maps = [(scan.subject_id, scan.path) for scan in find_label_maps(labels)]
+    if labels.is_file() and is_nifti_name(output) and not output.is_dir():
+        (subject_id, path), target = maps[0], output
+        jobs = [_job(path, target, subject_id, settings, tissues, overwrite=overwrite)]
+    else:
+        _make_output_folder(output)
+        jobs = [
+            _job(path, output / settings.name(subject_id), subject_id, settings, tissues, overwrite=overwrite)
+            for subject_id, path in maps
+        ]
+    return run_jobs(jobs, callback=callback, stop_at=(SettingError,))
+
+
+def simulate_procedural(
+    count: int,
+    folder: str | Path,
+    *,
+    size: tuple[int, int, int],
+    settings: SimulatedScan,
+    tissues: LabelTissues | None = None,
+    overwrite: bool = False,
+    callback: JobCallback | None = None,
+) -> list[JobResult]:
+    """Simulate scans of `count` procedural heads, named procedural-01 and so on.
+
+    Parameters
+    ----------
+    count : int
+        How many heads.
+    folder : str or Path
+        Made if it is missing.
+    size : tuple of 3 ints
+        As in `make_procedural_labels`.
+    settings, tissues, overwrite, callback
+        As in `simulate_cohort`.
+
+    Returns
+    -------
+    list of JobResult
+        One for each head.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its range.
+    DataError
+        If the folder cannot be written to.
+    """
+    folder = Path(folder)
+    _make_output_folder(folder)
+
+    def simulate(subject_id: str, target: Path) -> None:
+        head = make_procedural_labels(subject_id, size=size, seed=settings.seed)
+        simulate_file(head, target, subject_id=subject_id, settings=settings, tissues=tissues, overwrite=overwrite)
+
+    names = [f"procedural-{number:02d}" for number in range(1, count + 1)]
+    targets = [folder / settings.name(name) for name in names]
+    jobs = [Job(name, target, partial(simulate, name, target)) for name, target in zip(names, targets, strict=True)]
+    return run_jobs(jobs, callback=callback, stop_at=(SettingError,))
+
+
+def _job(
+    labels: Path,
+    output: Path,
+    subject_id: str,
+    settings: SimulatedScan,
+    tissues: LabelTissues | None,
+    *,
+    overwrite: bool,
+) -> Job:
+    work = partial(
+        simulate_file,
+        labels,
+        output,
+        subject_id=subject_id,
+        settings=settings,
+        tissues=tissues,
+        overwrite=overwrite,
+    )
+    return Job(subject_id, output, work)
+
+
+def _make_output_folder(folder: Path) -> None:
+    if is_nifti_name(folder):
+        raise SettingError(f"{folder}: several scans do not fit into one file; name a folder with --output")
+    make_folder(folder, error=DataError)
 
 
 def _named(tissues: LabelTissues) -> dict[int, dict[str, float]]:

@@ -1,4 +1,4 @@
-"""The slices of a scan that stand for it in training."""
+"""The slices of a scan that are used in training."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ def choose_slices(volume: Volume, *, plane: Plane, count: int) -> list[int]:
     Raises
     ------
     DataError
-        If the scan is not 3-D or shows the head in fewer slices than asked for.
+        If the scan is not 3-D, or fewer than `count` slices show the head.
     """
     if volume.voxels.ndim != 3:
-        raise DataError(f"training needs 3-D scans, this one has {volume.voxels.ndim} dimensions")
+        raise DataError(f"training needs 3-D scans; this one has {volume.voxels.ndim} dimensions")
     axis = plane_axis(volume.affine, plane)
     showing_head = head_slices(head_mask(volume.voxels, axis=axis), axis=axis)
     if len(showing_head) < count:
-        raise DataError(f"{count} {plane} slices were asked for, {len(showing_head)} show the head")
+        raise DataError(
+            f"only {len(showing_head)} {plane} slices show the head, not {count}; set slices_per_subject to fewer"
+        )
     return [int(index) for index in spread_slices(showing_head, count=count)]
 
 

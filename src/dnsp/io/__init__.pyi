@@ -1,6 +1,11 @@
 from .brainweb import read_brainweb_raw as read_brainweb_raw
 from .brainweb import read_minc as read_minc
 from .brainweb import right_brainweb_axes as right_brainweb_axes
+from .conversion import AnyScan as AnyScan
+from .conversion import as_volume as as_volume
+from .conversion import from_nibabel as from_nibabel
+from .conversion import is_array as is_array
+from .conversion import to_nibabel as to_nibabel
 from .dicom.files import find_dicom_folders as find_dicom_folders
 from .dicom.reading import DicomSource as DicomSource
 from .dicom.reading import read_dicom as read_dicom
@@ -16,3 +21,6 @@ from .nifti import read_nifti as read_nifti
 from .nifti import require_writable_nifti as require_writable_nifti
 from .nifti import write_nifti as write_nifti
 from .scan import read_scan as read_scan
+from .sidecar import write_json as write_json
+from .sidecar import write_sidecar as write_sidecar
+from .tables import write_table as write_table

@@ -14,7 +14,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["replace_file", "require_writable"]
+__all__ = ["make_folder", "replace_file", "require_writable"]
+
+
+def make_folder(path: Path, *, error: type[DnspError] = DnspError) -> None:
+    """Make a folder, and the folders above it, where they are missing, and make sure that a file can be written in it.
+
+    Raises
+    ------
+    DnspError
+        Of the given kind: there is a file of that name, or the system refuses.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     make_folder(Path(file.name))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    dnsp.errors.DnspError: ...: this is a file; name a folder
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except FileExistsError as reason:
+        raise error(f"{path}: this is a file; name a folder") from reason
+    except OSError as reason:
+        raise error(
+            f"{path}: this folder cannot be written to ({reason.strerror or reason}); name another folder"
+        ) from reason
 
 
 def require_writable(path: Path, *, overwrite: bool = False, error: type[DnspError] = DnspError) -> None:
@@ -39,7 +67,8 @@ def require_writable(path: Path, *, overwrite: bool = False, error: type[DnspErr
     """
     if path.is_dir():
         raise error(f"{path}: this is a folder; name a file in it")
-    _require_free(path, overwrite, error)
+    if not overwrite:
+        _require_free(path, error)
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
@@ -89,7 +118,8 @@ def replace_file(path: Path, *, overwrite: bool = False, error: type[DnspError] 
             yield temporary
             with temporary.open("r+b") as written:
                 os.fsync(written.fileno())
-            _require_free(path, overwrite, error)  # someone else may have been quicker
+            if not overwrite:
+                _require_free(path, error)  # another process may have written it meanwhile
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -97,12 +127,12 @@ def replace_file(path: Path, *, overwrite: bool = False, error: type[DnspError] 
         raise _unwritable(path, reason, error) from reason
 
 
-def _require_free(path: Path, overwrite: bool, error: type[DnspError]) -> None:  # noqa: FBT001
-    if not overwrite and os.path.lexists(path):
-        raise error(f"{path}: this file exists already; choose another name or allow overwriting")
+def _require_free(path: Path, error: type[DnspError]) -> None:
+    if os.path.lexists(path):
+        raise error(f"{path}: this file exists already; choose another name, or replace it with --overwrite")
 
 
 def _unwritable(path: Path, reason: OSError, error: type[DnspError]) -> DnspError:
     return error(
-        f"{path}: cannot be written ({reason.strerror or reason}); check its folder, the permissions and the space left"
+        f"{path}: cannot be written ({reason.strerror or reason}); check the folder, its permissions and the space left"
     )

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import MissingExtraError, VolumeError
+from dnsp.io.file_access import is_gzip, one_line, open_file, require_harmless_growth
 from dnsp.volume import Volume
 
 __all__ = ["read_brainweb_raw", "read_minc", "right_brainweb_axes"]
@@ -22,6 +23,12 @@ Array = npt.NDArray[Any]
 
 _TWELVE_BITS = 4095
 _HDF5_MARK = b"\x89HDF"
+_MINC_MARKS = (b"CDF", _HDF5_MARK)
+_CHUNK_BYTES = 1 << 22
+_LARGEST_GROWTH = 50
+# An empty HDF5 data set of any size takes a few bytes in the file.
+_LARGEST_UNQUESTIONED_VOXELS = 1 << 27
+_LARGEST_VOXELS_PER_BYTE = 400
 
 
 class _Grid(NamedTuple):
@@ -107,8 +114,8 @@ def read_minc(path: str | Path) -> Volume:
         If the file is MINC 2 and h5py is not installed.
     """
     path = Path(path)
-    content = _read_bytes(path)
-    if not content.startswith((b"CDF", _HDF5_MARK)):
+    content = _read_bytes(path, marks=_MINC_MARKS)
+    if not content.startswith(_MINC_MARKS):
         raise VolumeError(f"{path}: not a MINC file; fetch it again, or convert the scan to NIfTI")
     try:
         with warnings.catch_warnings():
@@ -117,10 +124,10 @@ def read_minc(path: str | Path) -> Volume:
     except MissingExtraError:
         raise
     except MemoryError as error:
-        raise VolumeError(f"{path}: too large for the memory ({_one_line(error)}); is it damaged?") from error
+        raise VolumeError(f"{path}: too large for the memory ({one_line(error)}); is it damaged?") from error
     except Exception as error:  # nibabel and h5py let through what their innards raise: KeyError, AttributeError, ...
         raise VolumeError(
-            f"{path}: damaged, cut short or no scan of three dimensions ({_one_line(error)}); fetch the file again"
+            f"{path}: damaged, cut short or no scan of three dimensions ({one_line(error)}); fetch the file again"
         ) from error
     if stored.ndim != 3:
         raise VolumeError(f"{path}: {stored.ndim}-D, of shape {stored.shape}; give a scan of 3 dimensions")
@@ -157,15 +164,27 @@ def right_brainweb_axes(volume: Volume) -> Volume:
     return Volume(volume.voxels.T, grid.affine)
 
 
-def _read_bytes(path: Path, *, most: int | None = None) -> bytes:
-    """Read and decompress a file; of one longer than `most`, one byte more than that."""
+def _read_bytes(path: Path, *, most: int | None = None, marks: tuple[bytes, ...] = ()) -> bytes:
+    """Read a file, decompressed by content.
+
+    Of one longer than `most`, one byte more than that is read; of one that begins with none of `marks`, the beginning.
+    """
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
-            return stream.read(-1 if most is None else most + 1)
+        with open_file(path) as stream:
+            pieces = [stream.read(_CHUNK_BYTES)]
+            if marks and not pieces[0].startswith(marks):
+                return pieces[0]
+            held = len(pieces[0])
+            while pieces[-1] and (most is None or held <= most):
+                pieces.append(stream.read(_CHUNK_BYTES if most is None else min(_CHUNK_BYTES, most + 1 - held)))
+                held += len(pieces[-1])
+                if is_gzip(path):
+                    require_harmless_growth(path, held, largest=_LARGEST_GROWTH)
+            return b"".join(pieces)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise VolumeError(f"{path}: damaged or cut short ({_one_line(error)}); fetch the file again") from error
+        raise VolumeError(f"{path}: damaged or cut short ({one_line(error)}); fetch the file again") from error
     except OSError as error:
-        reason = error.strerror or _one_line(error)
+        reason = error.strerror or one_line(error)
         raise VolumeError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
 
 
@@ -194,8 +213,7 @@ def _read_minc2(content: bytes) -> tuple[npt.NDArray[np.float32], Array]:
 
     with h5py.File(BytesIO(content), "r") as opened:  # not nibabel's own image, which takes no compressed file
         minc = Minc2File(opened)
+        count = prod(minc.get_data_shape())
+        if count > max(_LARGEST_UNQUESTIONED_VOXELS, _LARGEST_VOXELS_PER_BYTE * len(content)):
+            raise ValueError(f"{len(content)} bytes that promise {count} voxels, as no scan does")
         return np.asarray(minc.get_scaled_data()).astype(np.float32), np.asarray(minc.get_affine(), dtype=np.float64)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{error}".split()) or type(error).__name__

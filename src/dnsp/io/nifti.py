@@ -16,21 +16,23 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.spatialimages import HeaderDataError
 
-from dnsp.errors import SettingError, VolumeError
+from dnsp.errors import DataWarning, VolumeError
 from dnsp.io.atomic import replace_file, require_writable
-from dnsp.io.nifti_header import affine_mm, derive_header, header_type
+from dnsp.io.file_access import is_gzip, one_line, open_file
+from dnsp.io.formats import SNIFFED_BYTES, describe_foreign
+from dnsp.io.nifti_header import affine_mm, derive_header, header_type, shift_without_forms_mm
+from dnsp.io.non_finite import require_fill, settle_non_finite
+from dnsp.io.stored_voxels import StoredVoxels, read_stored_voxels
 from dnsp.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from io import BufferedIOBase
 
     from nibabel.nifti1 import Nifti1Header
 
 __all__ = ["read_nifti", "require_writable_nifti", "write_nifti"]
 
-_CHUNK_VOXELS = 1 << 20
-_SNIFFED_BYTES = 540  # the longer of the two headers
+_EXTENSION_FLAG_BYTES = 4
 # Of 9: a scan enhanced to 576 x 576 x 181 took 4.3, 4.6, 5.2 and 8.1 s at levels 1, 4, 6 and 9, for 126, 117, 116 and
 # 116 MB.
 _COMPRESSION_LEVEL = 4
@@ -49,9 +51,10 @@ def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Vol
     Parameters
     ----------
     path : str or Path
-        A .nii or .nii.gz file, or either file of a .hdr/.img pair.
+        A .nii or .nii.gz file, or either file of a .hdr/.img pair, whose files may end in .gz too. Whether a file is
+        compressed is told by its content.
     fill_non_finite : float, optional
-        The intensity that takes the place of NaN and infinite voxels. Without it, a scan that holds any is refused.
+        The intensity that replaces NaN and infinite voxels. Without it, a scan that holds any is refused.
 
     Returns
     -------
@@ -66,28 +69,47 @@ def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Vol
         dimensions, complex or colour voxels, an affine that is singular, NaN or infinite voxels.
     SettingError
         If `fill_non_finite` is not finite itself, as float32.
+
+    Warns
+    -----
+    DataWarning
+        If the file holds more bytes than its header promises, its vox_offset is 0 (the voxels are then read from where
+        they begin in a NIfTI file), or its name and its content do not agree on gzip.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nibabel import Nifti1Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Nifti1Image(np.ones((4, 5, 6), np.int16), np.diag([-1, 1, 3, 1])).to_filename(f"{folder}/scan.nii.gz")
+    ...     read_nifti(f"{folder}/scan.nii.gz").spacing_mm
+    (1.0, 1.0, 3.0)
     """
-    if fill_non_finite is not None and not abs(fill_non_finite) <= float(np.finfo(np.float32).max):
-        raise SettingError(f"fill_non_finite must be a finite number, not {fill_non_finite}")
+    require_fill(fill_non_finite)
     path = Path(path)
-    files = _files_of(path)
+    files = _existing_files_of(path)
+    single = len(files) == 1
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nibabel's on what it mends, NumPy's on float64 beyond float32
-            header = _read_header(files[0], single=len(files) == 1)
+            # nibabel warns of what it mends, NumPy of float64 beyond float32.
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"nibabel\.")
+            warnings.filterwarnings("ignore", category=RuntimeWarning)
+            header = _read_header(files[0], single=single)
             affine = affine_mm(header)
-            voxels = _read_voxels(files[-1], header)
+            voxels = _read_voxels(files[-1], header, single=single)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise VolumeError(f"{path}: damaged or cut short ({_one_line(error)}); fetch the file again") from error
+        raise VolumeError(f"{path}: damaged or cut short ({one_line(error)}); fetch the file again") from error
     except OSError as error:
         where = "" if error.filename in (None, str(path)) else f"{error.filename}: "
-        reason = where + (error.strerror or _one_line(error))
+        reason = where + (error.strerror or one_line(error))
         raise VolumeError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
     except MemoryError as error:
-        raise VolumeError(f"{path}: too large for the memory ({_one_line(error)}); is its header damaged?") from error
+        raise VolumeError(f"{path}: too large for the memory ({one_line(error)}); is its header damaged?") from error
     except _BAD_HEADER as error:
-        raise VolumeError(f"{path}: its header makes no sense ({_one_line(error)}); convert the scan anew") from error
-    _settle_non_finite(voxels, fill_non_finite, path)
+        raise VolumeError(f"{path}: its header makes no sense ({one_line(error)}); convert the scan again") from error
+    settle_non_finite(voxels, fill_non_finite, path)
+    for file in files:
+        _warn_of_misleading_name(file)
     try:
         return Volume(voxels, affine, header)
     except VolumeError as error:
@@ -107,7 +129,7 @@ def require_writable_nifti(path: str | Path, *, overwrite: bool = False) -> None
     Raises
     ------
     VolumeError
-        If the name ends in none of .nii, .nii.gz, .hdr and .img, the file exists, or no file can be made in its folder.
+        If the name is none of a NIfTI file, the file exists, or no file can be made in its folder.
     """
     for file in _files_of(Path(path)):
         require_writable(file, overwrite=overwrite, error=VolumeError)
@@ -124,7 +146,7 @@ def write_nifti(volume: Volume, path: str | Path, *, overwrite: bool = False) ->
     volume : Volume
         The scan. Its header is that of a NIfTI file, or None.
     path : str or Path
-        The file to be written. Its name tells the format: .nii, .nii.gz, or .hdr or .img for the pair.
+        The file to be written. Its name tells the format: .nii or .nii.gz; .hdr or .img for the pair, or these with .gz.
     overwrite : bool
         Whether a file that is there already may be replaced.
 
@@ -133,6 +155,12 @@ def write_nifti(volume: Volume, path: str | Path, *, overwrite: bool = False) ->
     VolumeError
         If the path is refused (see `require_writable_nifti`), the header cannot hold the scan, or the system refuses
         to write (a full disk, a quota).
+
+    Warns
+    -----
+    DataWarning
+        If the source's qform and sform codes are both 0 and its voxels had another size: programs then disagree on
+        where the result lies.
     """
     path = Path(path)
     files = _files_of(path)
@@ -142,8 +170,16 @@ def write_nifti(volume: Volume, path: str | Path, *, overwrite: bool = False) ->
             header = derive_header(volume, single=len(files) == 1)
     except _BAD_HEADER as error:
         raise VolumeError(
-            f"{path}: NIfTI cannot hold this scan ({_one_line(error)}); write it without the header of its source"
+            f"{path}: NIfTI cannot hold this scan ({one_line(error)}); write it without the header of its source"
         ) from error
+    if (shift := shift_without_forms_mm(volume.header, header)) is not None:
+        warnings.warn(
+            f"{path}: its source has a qform and an sform code of 0, so programs place it by its voxel sizes alone: nibabel "
+            "and SPM show the result in place, ITK and 3D Slicer {:g} x {:g} x {:g} mm off; set the sform or qform of the "
+            "source first to avoid this".format(*shift),
+            DataWarning,
+            stacklevel=2,
+        )
     packed = BytesIO()
     header.write_to(packed)
     start, voxels = [packed.getvalue()], _pieces_of(volume.voxels)
@@ -159,37 +195,71 @@ def _files_of(path: Path) -> list[Path]:
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
         return [path]
-    if name.endswith((".hdr", ".img")):
-        pair = (".HDR", ".IMG") if path.suffix.isupper() else (".hdr", ".img")
-        return [path.with_suffix(suffix) for suffix in pair]
-    raise VolumeError(f"{path}: not a name of a NIfTI file; it must end in .nii, .nii.gz, .hdr or .img")
+    ending = next((ending for ending in (".hdr", ".img", ".hdr.gz", ".img.gz") if name.endswith(ending)), None)
+    if ending is None:
+        raise VolumeError(
+            f"{path}: not a name of a NIfTI file; it must end in .nii, .nii.gz, .hdr, .img or these with .gz"
+        )
+    written = path.name[-len(ending) :]
+    pair = [half.upper() if written.isupper() else half for half in (".hdr", ".img")]
+    compressed = written[4:]  # ".gz" in the same letters, or nothing
+    return [path.with_name(path.name[: -len(ending)] + half + compressed) for half in pair]
 
 
-def _open(path: Path) -> BufferedIOBase:
-    return gzip.open(path) if _is_compressed(path) else path.open("rb")
+def _existing_files_of(path: Path) -> list[Path]:
+    """Name the files to read: of a pair, one half may be compressed and the other not."""
+    files = _files_of(path)
+    if len(files) == 1:
+        return files
+    found = []
+    for file in files:
+        plain = file.with_suffix("") if _is_compressed(file) else file
+        other = plain if file != plain else plain.with_name(plain.name + (".GZ" if plain.suffix.isupper() else ".gz"))
+        found.append(other if other.is_file() and not file.is_file() else file)
+    return found
 
 
 def _is_compressed(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
 
 
+def _warn_of_misleading_name(path: Path) -> None:
+    """Warn where a name and its content do not agree on gzip: other programs go by the name."""
+    if is_gzip(path) == _is_compressed(path):
+        return
+    if _is_compressed(path):
+        why = f"not gzip-compressed although its name ends in {path.suffix}; rename it to {path.stem}"
+    else:
+        why = f"gzip-compressed although its name does not end in .gz; rename it to {path.name}.gz"
+    warnings.warn(f"{path}: {why}, as other programs may not read it", DataWarning, stacklevel=3)
+
+
 def _read_header(path: Path, *, single: bool) -> Nifti1Header:
     """Read a header, and refuse one that does not describe a scan."""
     kinds = [header_type(version=version, single=single) for version in (1, 2)]
-    with _open(path) as stream:
-        start = stream.read(_SNIFFED_BYTES)
+    with open_file(path) as stream:
+        start = stream.read(SNIFFED_BYTES)
         if not start:
             raise VolumeError(f"{path}: an empty file; fetch or convert the scan again")
         kind = next((kind for kind in kinds if kind.may_contain_header(start[: kind.sizeof_hdr])), None)
         if kind is None:
-            raise VolumeError(f"{path}: not a NIfTI image; convert the scan to NIfTI first")
+            known = describe_foreign("", start)
+            raise VolumeError(
+                f"{path}: not a NIfTI image" + (f", but {known}" if known else "; convert the scan to NIfTI first")
+            )
+        if (
+            single
+            and kind(start[: kind.sizeof_hdr], check=False)["vox_offset"] == 0
+            and any(start[kind.sizeof_hdr :][:1])
+        ):
+            raise VolumeError(f"{path}: its header has extensions but a vox_offset of 0; convert the scan again")
         stream.seek(0)
         header: Nifti1Header = kind.from_fileobj(stream, check=False)
     lacks_voxel_size = not header["pixdim"][1:4].all() and header["sform_code"] == 0
     header.check_fix(logger=_SILENT, error_level=40)  # raises on what cannot be mended; mends a qfac of 0, for one
     if header["magic"] != (header.single_magic if single else header.pair_magic):
         kept = "apart from its voxels (.hdr and .img)" if single else "in one file with its voxels (.nii)"
-        raise VolumeError(f"{path}: its header says that it is kept {kept}; rename the file or convert the scan anew")
+        raise VolumeError(f"{path}: its header says that it is kept {kept}; rename the file or convert the scan again")
     shape, dtype = header.get_data_shape(), header.get_data_dtype()
     if len(shape) not in (3, 4):
         raise VolumeError(f"{path}: {len(shape)}-D, of shape {shape}; give a scan of 3 or 4 dimensions")
@@ -203,38 +273,20 @@ def _read_header(path: Path, *, single: bool) -> Nifti1Header:
     return header
 
 
-def _read_voxels(path: Path, header: Nifti1Header) -> npt.NDArray[np.float32]:
-    """Read the voxels that a header describes, scaling each piece in double precision."""
-    shape: tuple[int, ...] = header.get_data_shape()
-    dtype: np.dtype[Any] = header.get_data_dtype()
-    slope, inter = header.get_slope_inter()
-    voxels = np.empty(shape, dtype=np.float32, order="F")
-    line = voxels.reshape(-1, order="F")  # a view
-    with _open(path) as stream:
-        stream.seek(header.get_data_offset())
-        for first in range(0, line.size, _CHUNK_VOXELS):
-            piece = line[first : first + _CHUNK_VOXELS]
-            raw = stream.read(piece.size * dtype.itemsize)
-            if len(raw) < piece.size * dtype.itemsize:
-                raise EOFError(f"its header promises {line.size} voxels")
-            stored = np.frombuffer(raw, dtype=dtype)
-            piece[:] = stored if slope is None else stored * np.float64(slope) + np.float64(inter)
-        while _is_compressed(path) and stream.read(_CHUNK_VOXELS):
-            pass  # only at the very end is the checksum compared
-    return voxels
-
-
-def _settle_non_finite(voxels: npt.NDArray[np.float32], fill: float | None, path: Path) -> None:
-    finite = np.isfinite(voxels)
-    missing = finite.size - np.count_nonzero(finite)
-    if missing == finite.size:
-        raise VolumeError(f"{path}: every voxel is NaN or infinite; there is no image to work on, leave this scan out")
-    if missing and fill is None:
-        raise VolumeError(
-            f"{path}: {missing} of {finite.size} voxels are NaN or infinite; repair the scan or have them filled"
+def _read_voxels(path: Path, header: Nifti1Header, *, single: bool) -> npt.NDArray[np.float32]:
+    offset = int(header.get_data_offset())
+    if single and offset == 0:
+        offset = header.sizeof_hdr + _EXTENSION_FLAG_BYTES
+        warnings.warn(
+            f"{path}: its header has a vox_offset of 0; the voxels are read from byte {offset}, where they begin in a "
+            "NIfTI file",
+            DataWarning,
+            stacklevel=3,
         )
-    if missing:
-        voxels[~finite] = fill
+    slope, inter = header.get_slope_inter()
+    shape = tuple(int(length) for length in header.get_data_shape())
+    stored = StoredVoxels(shape, header.get_data_dtype(), offset, slope, 0.0 if inter is None else inter)
+    return read_stored_voxels(path, stored)
 
 
 def _pieces_of(voxels: npt.NDArray[Any]) -> Iterator[bytes]:
@@ -254,7 +306,3 @@ def _write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
         for piece in pieces:
             stream.write(compressor.compress(piece))
         stream.write(compressor.flush())
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -17,7 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 if TYPE_CHECKING:
     from dnsp.volume import Volume
 
-__all__ = ["affine_mm", "derive_header", "header_type"]
+__all__ = ["affine_mm", "derive_header", "header_type", "shift_without_forms_mm"]
 
 Array = npt.NDArray[Any]
 
@@ -108,6 +108,34 @@ def derive_header(volume: Volume, *, single: bool) -> Nifti1Header:
         header.set_sform(affine, code=int(header["sform_code"]) or int(source["qform_code"]) or _ALIGNED)
     _drop_stale_slice_facts(header, source.get_data_shape(), new_to_old)
     return header
+
+
+def shift_without_forms_mm(source: object, header: Nifti1Header) -> tuple[float, float, float] | None:
+    """Tell how far a derived scan seems to move in programs that put the first voxel at the origin.
+
+    With a qform and an sform code of 0, a header has voxel sizes and no place. nibabel and SPM put the centre of the grid
+    at the origin, ITK and 3D Slicer the centre of the first voxel (method 1 of the standard). On a grid of other voxel
+    sizes over the same field of view, the latter moves by half the change of the voxel size.
+
+    Parameters
+    ----------
+    source : object
+        The header of the scan derived from, if it has one.
+    header : Nifti1Header
+        That of the derived scan.
+
+    Returns
+    -------
+    tuple of 3 floats, or None
+        Millimetres along each axis; None where the programs agree, or the voxel sizes stay.
+    """
+    if not isinstance(source, Nifti1Header) or header["qform_code"] > 0 or header["sform_code"] > 0:
+        return None
+    change = np.abs(np.asarray(source["pixdim"][1:4]) - header["pixdim"][1:4]) * _mm_per_unit(header) / 2
+    if not change.max() >= 1e-3:
+        return None
+    i, j, k = (round(float(length), 3) for length in change)
+    return i, j, k
 
 
 def _carry_qform(header: Nifti1Header, new_to_old: Array) -> None:

@@ -1,8 +1,10 @@
 """Super-resolution methods: one call for all of them, and whole volumes through it."""
 
-from dnsp.methods.device import Precision, choose_device, choose_precision
+from dnsp.methods.choice import ChosenMethod, MethodName, choose_method
+from dnsp.methods.device import Precision, choose_device, choose_precision, set_threads
+from dnsp.methods.enhancement import enhance
 from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv, lrtv_objective
-from dnsp.methods.network import Method, NetworkMethod, NetworkStackMethod, StackMethod, enlarge_bicubic
+from dnsp.methods.network import Method, NetworkMethod, StackMethod, enlarge_bicubic
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import PatchDatabase, TrainingPair, build_database, load_database, save_database
 from dnsp.methods.srsw_patches import SRSWSettings
@@ -11,10 +13,11 @@ from dnsp.methods.whole_volume import enhance_volume
 __all__ = [
     "SRSW",
     "TUNED_LRTV",
+    "ChosenMethod",
     "LRTVSettings",
     "Method",
+    "MethodName",
     "NetworkMethod",
-    "NetworkStackMethod",
     "PatchDatabase",
     "Precision",
     "SRSWSettings",
@@ -22,11 +25,14 @@ __all__ = [
     "TrainingPair",
     "build_database",
     "choose_device",
+    "choose_method",
     "choose_precision",
+    "enhance",
     "enhance_volume",
     "enlarge_bicubic",
     "load_database",
     "lrtv",
     "lrtv_objective",
     "save_database",
+    "set_threads",
 ]

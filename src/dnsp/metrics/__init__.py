@@ -5,6 +5,7 @@ from dnsp.metrics.evaluation import evaluate_volume, require_same_grid
 from dnsp.metrics.image_quality import Window, psnr, ssim
 from dnsp.metrics.mixed_model import MethodEffect, MixedModel, fit_subject_model
 from dnsp.metrics.protocol import Protocol
+from dnsp.metrics.quality_report import QualityReport, evaluate, evaluate_files
 from dnsp.metrics.quality_table import (
     CohortQuality,
     SliceQuality,
@@ -33,12 +34,15 @@ __all__ = [
     "MethodEffect",
     "MixedModel",
     "Protocol",
+    "QualityReport",
     "SliceQuality",
     "SubjectQuality",
     "TukeyDifference",
     "Window",
     "adjust_holm",
     "comparison_intervals",
+    "evaluate",
+    "evaluate_files",
     "evaluate_volume",
     "fit_crossed_model",
     "fit_subject_model",

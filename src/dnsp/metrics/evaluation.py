@@ -25,9 +25,9 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 def require_same_grid(reference: Volume, estimate: Volume) -> None:
-    """Make sure that the voxels of two scans lie at the same places in the world.
+    """Refuse two scans whose voxels are not at the same places.
 
-    The outermost voxel centres may lie apart by a hundredth of a voxel, which rounding in a file can cause.
+    The outermost voxel centres may differ by a hundredth of a voxel, which rounding in a file can cause.
 
     Raises
     ------
@@ -37,13 +37,14 @@ def require_same_grid(reference: Volume, estimate: Volume) -> None:
     if reference.voxels.shape != estimate.voxels.shape:
         raise VolumeError(
             f"the estimate has shape {estimate.voxels.shape}, its reference {reference.voxels.shape}: "
-            "bring them to one grid first"
+            "resample one of them to the grid of the other"
         )
     corners = np.array([[*corner, 1] for corner in product(*((0, length - 1) for length in reference.spatial_shape))])
     apart_mm = float(np.linalg.norm((corners @ (reference.affine - estimate.affine).T)[:, :3], axis=1).max())
     if apart_mm > 0.01 * min(reference.spacing_mm):
         raise VolumeError(
-            f"estimate and reference place the same voxel up to {apart_mm:.3g} mm apart: bring them to one grid first"
+            f"estimate and reference place the same voxel up to {apart_mm:.3g} mm apart: resample one of them to the grid of "
+            "the other"
         )
 
 
@@ -67,13 +68,13 @@ def evaluate_volume(
     axis : int
         The voxel axis that the slices are stacked along, as `dnsp.volume.plane_axis` gives it.
     protocol : Protocol
-        What the figures shall mean.
+        How the figures are measured.
     subject_id, method : str
-        Whose scan it is and what made the estimate, for the rows.
+        For the rows: the subject, and the method that made the estimate.
     head : ndarray of bool, shape (I, J, K), optional
-        The head, named by ``protocol.mask``; `head_mask` of the reference by default.
+        The head, as ``protocol.mask`` describes it; `head_mask` of the reference by default.
     slice_indices : sequence of int, optional
-        Slices to measure, from those that `head_slices` lists; by default all of them.
+        Slices to measure, all among those of `head_slices`; by default all of these.
 
     Returns
     -------
@@ -83,15 +84,15 @@ def evaluate_volume(
     Raises
     ------
     VolumeError
-        If the scans lie on different grids, hold intensities that are not finite or no contrast, or if the slices
-        are smaller than the crop or the SSIM window.
+        If the scans are on different grids, have intensities that are not finite or no contrast, or their slices are
+        smaller than the crop or the SSIM window.
     SettingError
         If a slice index is outside the scan or shows less of the head than the protocol asks for.
     """
     require_same_grid(reference, estimate)
     for name, scan in (("reference", reference), ("estimate", estimate)):
         if not np.isfinite(scan.voxels).all():
-            raise VolumeError(f"the {name} of {subject_id} holds NaN or infinite voxels: fill them before measuring")
+            raise VolumeError(f"the {name} of {subject_id} has NaN or infinite voxels: replace them before measuring")
     if head is None:
         head = head_mask(reference.voxels, axis=axis)
     if head.shape != reference.spatial_shape:
@@ -102,7 +103,7 @@ def evaluate_volume(
         if index not in shown:
             raise SettingError(
                 f"slice {index} of {subject_id} is outside the scan or shows less than {protocol.min_head_area:.0%} of "
-                "the largest head area: leave it out or lower the protocol's min_head_area"
+                "the largest head area: leave it out, or lower the protocol's min_head_area"
             )
     window = (slice(None),) * 2 if protocol.crop is None else head_window(head, axis=axis, size=protocol.crop)
     scaling = protocol.find_scaling(reference.voxels)

@@ -1,15 +1,14 @@
-"""Rows of quality figures: by slice, by subject and over subjects, and the CSV file that holds them."""
+"""Rows of quality figures: by slice, by subject and over subjects, and their CSV file."""
 
 from __future__ import annotations
 
-import csv
 import math
-import os
 import statistics
 from collections import defaultdict
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from dnsp.errors import SettingError
+from dnsp.io.tables import write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +42,7 @@ class SliceQuality(NamedTuple):
 
 
 class SubjectQuality(NamedTuple):
-    """Means over a subject's slices; `identical` slices, whose PSNR is infinite, are not part of the mean PSNR."""
+    """Means over a subject's slices. `identical` slices have an infinite PSNR and are not part of the mean PSNR."""
 
     subject_id: str
     method: str
@@ -55,7 +54,7 @@ class SubjectQuality(NamedTuple):
 
 
 class CohortQuality(NamedTuple):
-    """Mean and standard deviation (n - 1; NaN for one subject) over subjects; `identical` subjects have no PSNR."""
+    """Mean and standard deviation (n - 1; NaN for one subject) over subjects. `identical` subjects have no finite PSNR."""
 
     method: str
     region: Region
@@ -70,7 +69,7 @@ class CohortQuality(NamedTuple):
 def summarise_subjects(rows: Iterable[SliceQuality]) -> list[SubjectQuality]:
     """Average the slices of each subject, method and region, in the order in which they first appear.
 
-    The mean PSNR is taken over the slices where it is finite and is infinite only where every slice is identical.
+    The mean PSNR is over the slices with a finite PSNR. It is infinite only if all slices are identical.
     """
     groups: dict[tuple[str, str, Region], list[SliceQuality]] = defaultdict(list)
     for row in rows:
@@ -88,7 +87,7 @@ def summarise_subjects(rows: Iterable[SliceQuality]) -> list[SubjectQuality]:
 def summarise_cohort(subjects: Iterable[SubjectQuality]) -> list[CohortQuality]:
     """Give mean and standard deviation over subjects for each method and region, in the order of first appearance.
 
-    PSNR is taken over the subjects where it is finite and is infinite only where every subject's scan is identical.
+    The mean PSNR is over the subjects with a finite PSNR. It is infinite only if all subjects' scans are identical.
     """
     groups: dict[tuple[str, Region], list[SubjectQuality]] = defaultdict(list)
     for row in subjects:
@@ -105,11 +104,15 @@ def summarise_cohort(subjects: Iterable[SubjectQuality]) -> list[CohortQuality]:
 
 
 def write_quality_csv(
-    rows: Sequence[SliceQuality] | Sequence[SubjectQuality] | Sequence[CohortQuality], path: Path, *, protocol: Protocol
+    rows: Sequence[SliceQuality] | Sequence[SubjectQuality] | Sequence[CohortQuality],
+    path: str | Path,
+    *,
+    protocol: Protocol,
+    overwrite: bool = True,
 ) -> None:
-    """Write rows of one kind as CSV (UTF-8, comma), each followed by the protocol that its figures were measured under.
+    """Write rows of one kind as CSV (UTF-8, comma), each followed by the protocol of its figures.
 
-    The file appears whole or not at all; one that is already there is replaced.
+    The file appears whole or not at all.
 
     Raises
     ------
@@ -117,18 +120,15 @@ def write_quality_csv(
         If there are no rows, or the file cannot be written.
     """
     if not rows:
-        raise SettingError(f"there are no figures to write to {path}")
+        raise SettingError(f"{path}: there are no figures to write")
     stated = protocol.columns()
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow([*rows[0]._fields, *stated])
-            table.writerows([*row, *stated.values()] for row in rows)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise SettingError(f"cannot write {path}: {error.strerror}") from error
+    write_table(
+        path,
+        [*rows[0]._fields, *stated],
+        ([*row, *stated.values()] for row in rows),
+        overwrite=overwrite,
+        error=SettingError,
+    )
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -1,9 +1,10 @@
-"""Spatio-structural priors on the output of any network, and the objective that sums them. Needs torch alone."""
+"""Spatio-structural priors on the output of any network, and the loss that sums them. Needs torch alone."""
 
 from dnsp.priors.balance import balanced_weights, gradient_norms
 from dnsp.priors.extreme_patches import ExtremePatches, PatchLocation, find_extreme_patches
+from dnsp.priors.loss import SpatioStructuralLoss, require_finite
+from dnsp.priors.loss_settings import Form, LossSettings, PriorName, Reduction, Term
 from dnsp.priors.low_rank import LowRankPrior, soft_rank
-from dnsp.priors.objective import Form, Objective, ObjectiveSettings, ObjectiveTerms, Preset, require_finite
 from dnsp.priors.sharpness import (
     LearnableSharpnessPrior,
     SharpnessPrior,
@@ -16,13 +17,14 @@ __all__ = [
     "ExtremePatches",
     "Form",
     "LearnableSharpnessPrior",
+    "LossSettings",
     "LowRankPrior",
-    "Objective",
-    "ObjectiveSettings",
-    "ObjectiveTerms",
     "PatchLocation",
-    "Preset",
+    "PriorName",
+    "Reduction",
     "SharpnessPrior",
+    "SpatioStructuralLoss",
+    "Term",
     "TotalVariationPrior",
     "balanced_weights",
     "find_extreme_patches",

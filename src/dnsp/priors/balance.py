@@ -1,4 +1,4 @@
-"""Balance the objective on one's own data: how strongly each term pulls, and weights that make them comparable."""
+"""How strongly each term of the loss pulls on given images, and weights that balance the terms."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from dnsp.priors.objective import Objective, Term
+    from dnsp.priors.loss import SpatioStructuralLoss
+    from dnsp.priors.loss_settings import Term
 
-__all__ = ["balanced_weights", "gradient_norms"]
+__all__ = ["balanced_weights", "gradient_norms", "require_ratio"]
 
 
-def gradient_norms(objective: Objective, estimate: Tensor, reference: Tensor) -> dict[Term, float]:
-    """Measure the L2 norm of every term's gradient with respect to the estimate, as if its weight were one.
+def gradient_norms(loss: SpatioStructuralLoss, estimate: Tensor, reference: Tensor) -> dict[Term, float]:
+    """Measure the L2 norm of every term's gradient with respect to the estimate, with every weight at one.
 
     Parameters
     ----------
-    objective : Objective
-        Whose terms are compared.
+    loss : SpatioStructuralLoss
+        The terms to compare.
     estimate, reference : Tensor, shape (B, C, H, W)
         A batch as training sees it; for the estimate, the network's output or an interpolation. Not changed.
 
@@ -41,7 +42,7 @@ def gradient_norms(objective: Objective, estimate: Tensor, reference: Tensor) ->
     """
     leaf = estimate.detach().clone().requires_grad_()
     norms: dict[Term, float] = {}
-    for term, value in objective.unweighted(leaf, reference.detach()).items():
+    for term, value in loss.unweighted(leaf, reference.detach()).items():
         if term == "filters":
             continue
         (gradient,) = torch.autograd.grad(value, leaf)
@@ -54,14 +55,14 @@ def gradient_norms(objective: Objective, estimate: Tensor, reference: Tensor) ->
 
 
 def balanced_weights(norms: Mapping[Term, float], *, ratio: float = 0.1) -> dict[Term, float]:
-    """Give the weights at which every prior's gradient has a chosen size beside the data term's.
+    """Compute the weights at which every prior's gradient has a chosen size relative to the data term's.
 
     Parameters
     ----------
     norms : mapping of str to float
         What `gradient_norms` measured; "data" among them.
     ratio : float
-        Norm of a prior's weighted gradient over that of the data term's.
+        Norm of a prior's weighted gradient divided by that of the data term's; above 0.
 
     Returns
     -------
@@ -74,10 +75,20 @@ def balanced_weights(norms: Mapping[Term, float], *, ratio: float = 0.1) -> dict
         If the ratio is not positive.
     DataError
         If a gradient is zero, so that no weight can balance it.
+
+    Examples
+    --------
+    >>> balanced_weights({"data": 2.0, "low_rank": 10.0}, ratio=0.1)
+    {'low_rank': 0.02}
     """
-    if not (math.isfinite(ratio) and ratio > 0):
-        raise SettingError(f"ratio must be positive, not {ratio}")
+    require_ratio(ratio)
     for term, norm in norms.items():
         if norm == 0:
             raise DataError(f"the gradient of the {term} term is zero on this data: no weight balances it")
     return {term: ratio * norms["data"] / norm for term, norm in norms.items() if term != "data"}
+
+
+def require_ratio(ratio: float) -> None:
+    """Refuse a ratio of gradients that is not positive and finite."""
+    if not (math.isfinite(ratio) and ratio > 0):
+        raise SettingError(f"ratio must be positive, not {ratio}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -11,13 +10,14 @@ from torch import Tensor, nn
 from dnsp.errors import SettingError
 from dnsp.priors.gaussian_of_gram import by_rational, by_squaring, hessian_product
 
-__all__ = ["LowRankPrior", "soft_rank"]
+__all__ = ["LowRankPrior", "require_delta", "soft_rank"]
 
 # Entries of one group of Gram matrices on a CPU: half a megabyte each, so that the chain of products stays in cache.
 _GROUP_ENTRIES = 2**16
 # Where ||Y||^2 / (2 delta^2) lies outside these, digits are lost that another way keeps. Images on [0, 1] with the
 # paper's delta never reach the upper one below 600 x 600 pixels.
 _ORDINARY = (1e-4, 2e9)
+_LEAST_DELTA, _LARGEST_DELTA = 1e-9, 1e9
 
 
 def soft_rank(images: Tensor, *, delta: float = 0.01) -> Tensor:
@@ -36,7 +36,8 @@ def soft_rank(images: Tensor, *, delta: float = 0.01) -> Tensor:
     images : Tensor, shape (B, C, H, W)
         Float16, bfloat16, float32 or float64, on a device that has double precision (CPU, CUDA).
     delta : float
-        Singular values well below this count as zero, well above as one; on the scale of the intensities.
+        Singular values well below this count as zero, well above as one; on the scale of the intensities, from 1e-9 to
+        1e9.
 
     Returns
     -------
@@ -46,7 +47,7 @@ def soft_rank(images: Tensor, *, delta: float = 0.01) -> Tensor:
     Raises
     ------
     SettingError
-        If `delta` is not positive or `images` are not four-dimensional real numbers.
+        If `delta` is out of range or `images` are not four-dimensional real numbers.
 
     Notes
     -----
@@ -59,14 +60,19 @@ def soft_rank(images: Tensor, *, delta: float = 0.01) -> Tensor:
     >>> soft_rank(torch.ones(1, 1, 4, 6))
     tensor([[1.]])
     """
-    if not (math.isfinite(delta) and delta > 0):
-        raise SettingError(f"delta must be positive, not {delta}")
+    require_delta(delta)
     if images.ndim != 4 or not images.is_floating_point():
         raise SettingError(
             f"soft_rank needs real images of shape (B, C, H, W), not {images.dtype} of shape {tuple(images.shape)}"
         )
     rank: Tensor = _soft_rank(images, delta)[0]
     return rank
+
+
+def require_delta(delta: float) -> None:
+    """Refuse a width that is no number, or so far from any intensity that its square has no digits left."""
+    if not _LEAST_DELTA <= delta <= _LARGEST_DELTA:
+        raise SettingError(f"delta must be from {_LEAST_DELTA:g} to {_LARGEST_DELTA:g}, not {delta}")
 
 
 class LowRankPrior(nn.Module):
@@ -82,18 +88,17 @@ class LowRankPrior(nn.Module):
     Parameters
     ----------
     delta : float
-        Width of the Gaussian on singular values, on the scale of the intensities.
+        Width of the Gaussian on singular values, on the scale of the intensities, from 1e-9 to 1e9.
 
     Raises
     ------
     SettingError
-        If `delta` is not positive.
+        If `delta` is out of range.
     """
 
     def __init__(self, delta: float = 0.01) -> None:
         super().__init__()
-        if not (math.isfinite(delta) and delta > 0):
-            raise SettingError(f"delta must be positive, not {delta}")
+        require_delta(delta)
         self.delta = delta
 
     def per_image(self, images: Tensor) -> Tensor:

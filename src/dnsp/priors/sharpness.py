@@ -12,6 +12,7 @@ from dnsp.errors import SettingError
 
 __all__ = [
     "Border",
+    "FilterInit",
     "LaplacianNormalisation",
     "LearnableSharpnessPrior",
     "SharpnessPrior",
@@ -23,6 +24,7 @@ __all__ = [
 
 LaplacianNormalisation: TypeAlias = Literal["text", "gradient"]
 Border: TypeAlias = Literal["valid", "zero"]
+FilterInit: TypeAlias = Literal["laplacian", "random"]
 
 
 def laplacian_kernel(normalisation: LaplacianNormalisation = "text") -> Tensor:
@@ -182,8 +184,8 @@ class LearnableSharpnessPrior(nn.Module):
     V. Cherukuri, T. Guo, S. J. Schiff, V. Monga, "Deep MR Brain Image Super-Resolution Using Spatio-Structural
     Priors", IEEE Transactions on Image Processing, 2019, doi 10.1109/TIP.2019.2942510.
 
-    The filters W_l start as the Laplacian plus normal noise and are learned. As the paper writes it the objective has
-    no lower bound: larger filters lower it without end. By default the filters that act are therefore those learned,
+    The filters W_l start as the Laplacian plus normal noise and are learned. As the paper prints it the loss has no
+    lower bound: larger filters lower it without end. By default the filters that act are therefore those learned,
     shifted to zero mean and scaled to the Laplacian's own sum of absolute values (8, or 2). That sum bounds a filter's
     gain at every frequency, so the loss of Eq. 10 with a mean over pixels is bounded below for every beta under
     1/128 (1/8), the paper's 5e-3 among them; a bound on the Euclidean norm would not do at 5e-3.
@@ -191,11 +193,14 @@ class LearnableSharpnessPrior(nn.Module):
     Parameters
     ----------
     filters : int
-        How many filters, N_L.
+        How many filters, N_L; at least 1.
+    init : {"laplacian", "random"}
+        "laplacian" is the paper's: the Laplacian plus normal noise. "random" draws normal coefficients with the
+        Laplacian's mean square; the spread of the filters in the paper's Figure 8 is that of such a start.
     noise_variance : float
-        Variance of the noise added to the Laplacian, before the filters are bounded.
+        Variance of the noise added to the Laplacian, before the filters are bounded; at least 0.
     bounded : bool
-        False leaves the filters as they are: the paper's literal form.
+        False leaves the filters as they are, as the paper prints them.
     normalisation : {"text", "gradient"}
         Scale of the Laplacian, see `laplacian_kernel`.
     border : {"valid", "zero"}
@@ -211,13 +216,22 @@ class LearnableSharpnessPrior(nn.Module):
     Raises
     ------
     SettingError
-        If there is no filter or the variance is negative.
+        If there is no filter, the variance is negative, or a choice is none of those above.
+
+    Notes
+    -----
+    Eq. 15 and 30, as printed, are not the gradient of V_mod with respect to a filter. They multiply the image with
+    D V_mod, the gradient with respect to the image, which is a sum over all filters and so the same for each of them.
+    The gradient is :math:`\frac{1}{N_L} \sum_{ij} d^l_{ij}\, y_{i+k,j+m}` with the d of Eq. 12, the gradient with
+    respect to that filter's own response. Here autograd computes it; a test holds it against finite differences and
+    against the printed form. Eq. 14 and 29, of S, are right.
     """
 
     def __init__(
         self,
         filters: int = 8,
         *,
+        init: FilterInit = "laplacian",
         noise_variance: float = 1e-4,
         bounded: bool = True,
         normalisation: LaplacianNormalisation = "text",
@@ -229,6 +243,8 @@ class LearnableSharpnessPrior(nn.Module):
             raise SettingError(f"the learnable sharpness prior needs at least one filter, not {filters}")
         if not noise_variance >= 0:
             raise SettingError(f"noise_variance must not be negative, it is {noise_variance}")
+        if init not in ("laplacian", "random"):
+            raise SettingError(f"the filters' init is 'laplacian' or 'random', not {init!r}")
         _padding(border)
         self.border: Border = border
         self.bounded = bounded
@@ -237,7 +253,10 @@ class LearnableSharpnessPrior(nn.Module):
         if generator is None:
             generator = torch.Generator().manual_seed(0)
         noise = torch.randn(filters, 3, 3, generator=generator, dtype=torch.float64, device=generator.device)
-        self.weight = nn.Parameter((kernel + noise_variance**0.5 * noise.cpu()).float())
+        start = noise_variance**0.5 * noise.cpu() + kernel
+        if init == "random":
+            start = kernel.square().mean().sqrt() * noise.cpu()
+        self.weight = nn.Parameter(start.float())
 
     def filters(self) -> Tensor:
         """Give the filters that act, shape (filters, 3, 3), float64: bounded, or as learned."""

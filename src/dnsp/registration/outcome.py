@@ -1,8 +1,7 @@
-"""What a registration found, and when it counts as failed."""
+"""The result of a registration, and the limits beyond which it counts as failed."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import DataError, SettingError
-from dnsp.io.atomic import replace_file
+from dnsp.io.sidecar import write_json
 
 __all__ = ["Registration", "RegistrationFailedError", "RegistrationLimits", "write_registration"]
 
@@ -21,7 +20,7 @@ _SLACK = 0.02  # on equal grids, not moving at all is favoured by a little: no i
 
 @dataclass(frozen=True, eq=False)
 class Registration:
-    """A rigid transform between two scans, and what tells whether to believe it.
+    """A rigid transform between two scans, and figures that show whether it is right.
 
     Mutual information is Mattes's, in nats, over every voxel of the fixed head's box at a resolution of 4 mm.
 
@@ -34,7 +33,7 @@ class Registration:
     mutual_information : float
         After the registration.
     mutual_information_before : float
-        As the headers alone align the scans; 0 where they bring no voxels together.
+        As the headers alone align the scans; 0 if the scans do not overlap.
     mutual_information_nearby : float
         The best of six wrong places, 3 mm from the result along each world axis.
     overlap : float
@@ -42,9 +41,9 @@ class Registration:
     iterations : int
         Steps of the optimiser at the finest level.
     converged : bool
-        Whether it stopped by itself, before it ran out of steps.
+        Whether it stopped before the largest number of steps.
     stop_reason : str
-        Why it stopped, in SimpleITK's words.
+        SimpleITK's reason for stopping.
     """
 
     transform: npt.NDArray[np.float64]
@@ -71,7 +70,7 @@ class Registration:
 
     @property
     def sharpness(self) -> float:
-        """The part of the mutual information that is lost 3 mm off the result; small or negative if nothing matches."""
+        """The part of the mutual information that is lost 3 mm away; small or negative if nothing matches."""
         if self.mutual_information <= 0:
             return 0.0
         return 1.0 - self.mutual_information_nearby / self.mutual_information
@@ -79,7 +78,7 @@ class Registration:
 
 @dataclass(frozen=True)
 class RegistrationLimits:
-    """What a registration must keep to.
+    """The limits that a registration must keep.
 
     Parameters
     ----------
@@ -114,7 +113,7 @@ class RegistrationLimits:
                 raise SettingError(f"{name} must be from 0 to {highest:g}, not {limit}")
 
     def violation(self, found: Registration) -> str | None:
-        """Say in a few words what is wrong with a registration, or nothing if it keeps to every limit."""
+        """Say in a few words which limit a registration breaks, or return None if it keeps all of them."""
         information, before = found.mutual_information, found.mutual_information_before
         checks = [
             (
@@ -131,7 +130,7 @@ class RegistrationLimits:
             ),
             (
                 found.sharpness < self.min_sharpness,
-                f"the scans match nearly as well 3 mm away (sharpness {found.sharpness:.2f}), are they of one subject?",
+                f"the scans match nearly as well 3 mm away (sharpness {found.sharpness:.2f}); are they of the same subject?",
             ),
             (
                 found.rotation_deg > self.max_rotation_deg,
@@ -146,14 +145,14 @@ class RegistrationLimits:
 
 
 class RegistrationFailedError(DataError):
-    """Two scans could not be registered: the pair must be left out.
+    """Two scans could not be registered.
 
     Parameters
     ----------
     reason : str
         What went wrong, in a few words.
     registration : Registration, optional
-        What was found nevertheless, for a report or a picture.
+        The transform that broke a limit, for a report or a picture.
     """
 
     def __init__(self, reason: str, registration: Registration | None = None) -> None:
@@ -162,20 +161,20 @@ class RegistrationFailedError(DataError):
 
 
 def write_registration(
-    registration: Registration, path: Path, *, made_from: Mapping[str, str | int], overwrite: bool = False
+    registration: Registration, path: str | Path, *, made_from: Mapping[str, str | int], overwrite: bool = False
 ) -> None:
-    """Write a registration as JSON: what it was made from, the transform with its convention, and every figure.
+    """Write a registration as JSON: its scans, the transform with its convention, and every figure.
 
     Parameters
     ----------
     registration : Registration
         What `register_rigid` found.
-    path : Path
+    path : str or Path
         The file.
     made_from : mapping of str to str or int
         The scans and the seed, as the caller names them.
     overwrite : bool
-        Whether a file that is there already may be replaced.
+        Replace a file that exists.
 
     Raises
     ------
@@ -188,5 +187,4 @@ def write_registration(
     }
     facts["convention"] = "fixed world to moving world, RAS+ mm"
     facts |= {name: getattr(registration, name) for name in ("rotation_deg", "shift_mm", "sharpness")}
-    with replace_file(path, overwrite=overwrite, error=DataError) as unfinished:
-        unfinished.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    write_json(path, facts, overwrite=overwrite, error=DataError)

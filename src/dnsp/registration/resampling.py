@@ -1,4 +1,4 @@
-"""A registered scan on the grid of the scan it was registered to."""
+"""Resampling of a registered scan to the grid of the other scan."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["resample_to"]
 def resample_to(moving: Volume, registration: Registration | None, fixed: Volume) -> Volume:
     """Resample a scan to the grid of another, once and straight from its own voxels.
 
-    Interpolation is by B-splines of order 3, which hit every voxel exactly; where they overshoot at sharp edges, the
-    result is clipped to the scan's own range. This takes the place of bicubic enlarging: there is no such step after it.
+    Interpolation is by B-splines of order 3, which keep every voxel's value; where they overshoot at sharp edges, the
+    result is clipped to the scan's own range. No bicubic enlarging is needed afterwards.
 
     Parameters
     ----------
     moving : Volume
         A 3-D scan.
     registration : Registration or None
-        What `register_rigid` found for `moving` and `fixed`; without it the headers alone align them.
+        The result of `register_rigid` for `moving` and `fixed`; without it the headers alone align them.
     fixed : Volume
-        The scan that gives the grid; its intensities are not looked at.
+        The scan that gives the grid. Its intensities are not used.
 
     Returns
     -------
     Volume
-        float32 voxels on the grid of `fixed` with the header facts of `moving`; 0 outside its field of view.
+        float32 voxels on the grid of `fixed`, with the header of `moving`; 0 outside its field of view.
 
     Raises
     ------

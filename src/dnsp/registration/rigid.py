@@ -72,12 +72,12 @@ def register_rigid(
     levels_mm: tuple[float, ...] = (8.0, 4.0, 2.0, 1.0),
     limits: RegistrationLimits | None = None,
 ) -> Registration:
-    """Find the rotation and shift that lay one scan of a head onto another scan of it.
+    """Find the rotation and shift between two scans of the same head.
 
-    Gradient steps climb the mutual information of Mattes et al. (IEEE TMI 22:120-128, doi 10.1109/TMI.2003.809072) level
-    by level. They start from the headers' own alignment, from the centres of the heads, and from these turned by 25
-    degrees either way about each axis: the three most promising are followed at the coarsest level, the best of them
-    further on. One unit of work and a seeded sample of the voxels: the same scans give the same transform, bit for bit.
+    Gradient ascent maximises the mutual information of Mattes et al. (IEEE TMI 22:120-128, doi 10.1109/TMI.2003.809072),
+    level by level. It starts from the alignment by the headers, from the centres of the heads, and from these rotated by
+    25 degrees in both directions about each axis. The three best starts are followed at the coarsest level, and the best
+    result at the finer levels. The same scans and seed give the same transform, bit for bit.
 
     Parameters
     ----------
@@ -86,15 +86,15 @@ def register_rigid(
     fixed : Volume
         The high-quality scan: 3-D.
     seed : int
-        What the voxels are drawn with; from 0 to 2**32 - 2.
+        Seed of the sample of voxels; from 0 to 2**32 - 2.
     samples : int
-        How many voxels of the box around the fixed head each step looks at; all where there are fewer.
+        How many voxels of the box around the fixed head each step uses; all if there are fewer.
     levels_mm : tuple of floats
-        The voxel size of each level, coarse to fine: the means of blocks of voxels whose sides come nearest to it.
-        An axis with larger voxels stays as it is, and a level that changes nothing is skipped. The finest one matters
-        where a bias field pulls at the result.
+        The voxel size of each level, coarse to fine. The voxels of a level are means of blocks whose sides are closest
+        to this size. An axis with larger voxels is unchanged, and a level that changes no axis is skipped. The finest
+        level matters if the scans have a bias field.
     limits : RegistrationLimits, optional
-        What the result must keep to; the default values if not given.
+        The limits that the result must keep; the default limits if not given.
 
     Returns
     -------

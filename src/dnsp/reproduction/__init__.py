@@ -21,7 +21,7 @@ from dnsp.reproduction.run import Outcome, run_cells
 from dnsp.reproduction.run_cell import folder_of, is_finished, run_cell
 from dnsp.reproduction.run_record import RunRecord
 from dnsp.reproduction.simulated_pairs import LowQuality, register_low_quality, simulate_low_quality
-from dnsp.reproduction.variants import Variant, change_objective
+from dnsp.reproduction.variants import Variant, change_loss
 
 __all__ = [
     "BUDGETS",
@@ -46,7 +46,7 @@ __all__ = [
     "Trainings",
     "Variant",
     "assemble",
-    "change_objective",
+    "change_loss",
     "choose_experiments",
     "data_needed",
     "experiments_of",

@@ -12,8 +12,8 @@ import msgspec
 
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
-from dnsp.io.file_names import require_file_name
-from dnsp.reproduction.results_files import read_cell, read_json, read_rows, read_run, write_json, write_rows
+from dnsp.io.names import require_file_name
+from dnsp.reproduction.results_files import read_cell_facts, read_record, read_rows, read_run, write_record, write_rows
 from dnsp.reproduction.run_cell import folder_of, is_finished
 from dnsp.reproduction.schema import (
     COSINES,
@@ -87,7 +87,7 @@ def _read_finished(results: Path) -> list[FinishedCell]:
         if is_finished(name, results):
             folder = folder_of(name, results)
             _refuse_link(folder)
-            cells.append(FinishedCell(folder, experiments, read_cell(folder)))
+            cells.append(FinishedCell(folder, experiments, read_cell_facts(folder)))
     return cells
 
 
@@ -130,7 +130,7 @@ def _copy(pictures: Mapping[str, Path], results: Path, name: str) -> None:
     folder.mkdir(exist_ok=True)
     manifest = results / MANIFEST
     _refuse_link(manifest)
-    files = read_json(manifest, FileList).files if manifest.exists() else {}
+    files = read_record(manifest, FileList).files if manifest.exists() else {}
     ours = {require_file_name(file, what=f"{manifest}: file") for file in files.get(name, ())}
     for target in (folder / file for file in pictures):
         if target.is_symlink() or (target.exists() and target.name not in ours):
@@ -148,7 +148,7 @@ def _copy(pictures: Mapping[str, Path], results: Path, name: str) -> None:
 
 def _write_manifest(path: Path, files: Mapping[str, tuple[str, ...]], name: str, written: Collection[str]) -> None:
     """Write the list before anything is copied, so that a run that is killed still knows its files."""
-    write_json(path, FileList({**files, name: tuple(sorted(written))}))
+    write_record(path, FileList({**files, name: tuple(sorted(written))}))
 
 
 def _refuse_link(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 from dnsp.acquisition import LowField
 from dnsp.errors import SettingError
 from dnsp.methods import TUNED_LRTV, LRTVSettings, SRSWSettings
-from dnsp.priors import ObjectiveSettings, Preset
+from dnsp.priors import LossSettings, PriorName
 from dnsp.reproduction.evidence import EVIDENCE, EvidenceExperiment
 from dnsp.reproduction.variants import Variant
 from dnsp.training import OptimiserSettings, PatchSettings
@@ -45,7 +45,7 @@ class Budget:
     name : str
         The name of the budget.
     edsr : str
-        The network that stands for EDSR, a name of `dnsp.networks.NAMED_NETWORKS`.
+        The network that stands for EDSR, a name of `dnsp.networks.network_names`.
     subjects_per_side : int
         Training subjects, and test subjects, of a cohort.
     training_subjects : int, optional
@@ -71,7 +71,7 @@ class Budget:
         of the slices is also a quarter of the steps, as in the paper.
     noise_percent : float
         Standard deviation of the Rician noise in the low-resolution slices, in percent of the unit scale.
-    objective : ObjectiveSettings
+    loss : LossSettings
         Weights and form of the priors, which each method's variant changes.
     cross_validated : tuple of Variant
         Other weights and forms than the paper's, for the cross-validation over training subjects.
@@ -82,7 +82,7 @@ class Budget:
     confirming_seeds : tuple of int
         Seeds of that measurement, each with a training without priors: the gains are small beside the differences between
         seeds.
-    precision : {"32-true", "bf16-mixed"}
+    precision : {"float32", "bfloat16"}
         Precision of the training. Everything is measured in single precision.
     seeds : tuple of int
         Seeds of Table I and Figure 9.
@@ -132,12 +132,12 @@ class Budget:
     optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
     same_steps: bool = False
     noise_percent: float = 0.0
-    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
     cross_validated: tuple[Variant, ...] = _CROSS_VALIDATED
     folds: int = 3
     chosen: tuple[Variant, ...] = _CHOSEN
     confirming_seeds: tuple[int, ...] = tuple(range(10))
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["float32", "bfloat16"] = "float32"
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     seeds_of_regimes: int = 3
     seeds_elsewhere: int = 1
@@ -167,7 +167,7 @@ class Budget:
     @property
     def variants(self) -> dict[str, Variant]:
         """Every variant of the loss by its name: the paper's priors, and those that are cross-validated or chosen."""
-        paper = tuple(Variant(prior=prior) for prior in get_args(Preset))
+        paper = tuple(Variant(prior=prior) for prior in get_args(PriorName))
         return {variant.name: variant for variant in (*paper, *self.cross_validated, *self.chosen)}
 
 

@@ -11,7 +11,7 @@ from dnsp.data import Split, draw_splits, hold_out_subjects
 from dnsp.methods import LRTVSettings, SRSWSettings
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.data import PAIRED_KEYS, DataKey, DataSet
-from dnsp.reproduction.variants import change_objective
+from dnsp.reproduction.variants import change_loss
 from dnsp.training import PairSettings, TrainingConfig
 
 __all__ = ["Cell", "CellRequest", "DatabaseConfig", "make_cell"]
@@ -182,7 +182,7 @@ def _training(request: CellRequest, budget: Budget, learned: PairSettings, split
         pairs=learned,
         patches=patches,
         optimiser=optimiser,
-        objective=change_objective(budget.objective, budget.variants[variant]),
+        loss=change_loss(budget.loss, budget.variants[variant]),
         fraction=request.fraction,
         validation_subjects=len(split.validation),
         precision=budget.precision,

@@ -21,7 +21,7 @@ from dnsp.data import (
 )
 from dnsp.errors import DataError, SettingError
 from dnsp.io import scan_stem
-from dnsp.io.file_names import require_file_name
+from dnsp.io.names import require_file_name
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.simulated_pairs import LowQuality, register_low_quality, simulate_low_quality
 

@@ -38,7 +38,7 @@ class EvidenceExperiment:
     trainings : tuple of Trainings
         Variants of the loss and their seeds. The first has no priors; all others are compared with it.
     network : str
-        What the methods are called after: ``edsr`` (the budget's) or a name of `dnsp.networks.NAMED_NETWORKS`.
+        What the methods are called after: ``edsr`` (the budget's) or a name of `dnsp.networks.network_names`.
     optimiser : OptimiserSettings
     patches : PatchSettings
     training_subjects : int, optional

@@ -14,9 +14,9 @@ from dnsp.acquisition import LowField
 from dnsp.data import choose_subjects
 from dnsp.errors import DataError
 from dnsp.networks import load_model
-from dnsp.priors import Objective, ObjectiveSettings
+from dnsp.priors import LossSettings, SpatioStructuralLoss
 from dnsp.reproduction.data import DataKey, DataSet
-from dnsp.reproduction.results_files import read_cell, read_run, write_rows
+from dnsp.reproduction.results_files import read_cell_facts, read_run, write_rows
 from dnsp.reproduction.run_cell import folder_of, is_finished
 from dnsp.reproduction.schema import COSINES, RUN, CosineRow
 from dnsp.training import PairSettings, Patches, PatchSettings, SlicePairs, cache_pairs
@@ -24,12 +24,12 @@ from dnsp.training import PairSettings, Patches, PatchSettings, SlicePairs, cach
 __all__ = ["PriorGradient", "measure_prior_gradients", "screen_networks"]
 
 # The priors alone, each in both forms; learned filters belong to a training with them, which these networks are not.
-_PRIORS: Mapping[str, ObjectiveSettings] = {
-    "low rank": ObjectiveSettings(preset="LR"),
-    "low rank, matched": ObjectiveSettings(preset="LR", form="matched"),
-    "sharpness": ObjectiveSettings(preset="FS"),
-    "sharpness, matched": ObjectiveSettings(preset="FS", form="matched"),
-    "total variation": ObjectiveSettings(preset="TVLR", alpha=0.0),
+_PRIORS: Mapping[str, LossSettings] = {
+    "low rank": LossSettings(prior="LR"),
+    "low rank, matched": LossSettings(prior="LR", form="matched"),
+    "sharpness": LossSettings(prior="FS"),
+    "sharpness, matched": LossSettings(prior="FS", form="matched"),
+    "total variation": LossSettings(prior="TVLR", alpha=0.0),
 }
 _PATCHES = PatchSettings(per_slice=4)
 _DATA = ("adni", "brainweb")  # the cohorts whose scans are degraded here
@@ -82,7 +82,7 @@ def measure_prior_gradients(estimate: Tensor, reference: Tensor) -> dict[str, Pr
     error = truth - leaf.detach()
     found = {}
     for name, settings in _PRIORS.items():
-        terms = Objective(settings).double().unweighted(leaf, truth)
+        terms = SpatioStructuralLoss.from_settings(settings).double().unweighted(leaf, truth)
         (of_data,) = torch.autograd.grad(terms.pop("data"), leaf)
         weighted = torch.stack([settings.weight(term) * value for term, value in terms.items()]).sum()
         (of_prior,) = torch.autograd.grad(weighted, leaf)
@@ -145,7 +145,7 @@ def _find_networks(results: Path, data: Mapping[DataKey, DataSet]) -> Iterator[P
         folder = folder_of(name, results)
         if not is_finished(name, results) or not (folder / "model.safetensors").exists():
             continue
-        cell = read_cell(folder)
+        cell = read_cell_facts(folder)
         if cell.method.endswith("-NP") and cell.dataset in _DATA and cell.dataset in data and not cell.is_fold:
             yield folder
 
@@ -153,7 +153,7 @@ def _find_networks(results: Path, data: Mapping[DataKey, DataSet]) -> Iterator[P
 def _screen(
     folder: Path, data: Mapping[DataKey, DataSet], *, low_field: LowField, cache: Path, workers: int
 ) -> Iterator[CosineRow]:
-    cell = read_cell(folder)
+    cell = read_cell_facts(folder)
     scans = choose_subjects(data[cell.dataset].scans, cell.follows_from["split"]["test"])  # type: ignore[index]
     network, _ = load_model(folder / "model.safetensors")
     network.eval()

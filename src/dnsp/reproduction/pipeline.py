@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dnsp.data import PairedScan
+from dnsp.data import PairedScan, is_pair_table, read_pair_manifest
+from dnsp.errors import DataError, SettingError
+from dnsp.jobs import JobCallback
+from dnsp.registration import register_pairs
 from dnsp.reproduction.assemble import assemble
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.data import DataKey, find_data
@@ -49,13 +52,15 @@ def reproduce(  # noqa: PLR0913
     budget: Budget,
     cohort: Path | None = None,
     heads: Path | None = None,
-    pairs: Mapping[DataKey, Sequence[PairedScan]] | None = None,
+    pairs: Mapping[DataKey, Path] | None = None,
+    registered: bool = False,
     experiments: Sequence[str] = (),
     methods: Sequence[str] = (),
     jobs: int = 1,
     command: str = "",
     on_line: Callable[[str], None] | None = None,
     on_cell: Callable[[int, int, str], None] | None = None,
+    on_pair: JobCallback | None = None,
 ) -> Reproduction:
     """Run experiments on the data at hand and write every number and a report.
 
@@ -67,8 +72,13 @@ def reproduce(  # noqa: PLR0913
         Folder of the results; made where it is missing.
     budget : Budget
         The settings, for example ``BUDGETS["smoke"]``.
-    cohort, heads, pairs
-        The data, as in `find_data`.
+    cohort, heads : Path, optional
+        Scans in place of ADNI's and BrainWeb's, as in `find_data`.
+    pairs : mapping of str to Path
+        Tables of pairs in place of HCP 3T7T-DW (``pairs-3t7t``) and of HCP 3T3T-T1 (``pairs-3t3t``), as
+        `dnsp.data.read_pair_manifest` reads them. A set that is missing is simulated from the cohort.
+    registered : bool
+        The pairs of the tables lie on one grid already; they are not registered.
     experiments, methods : sequence of str
         Only these; by default all that the data allow.
     jobs : int
@@ -79,6 +89,8 @@ def reproduce(  # noqa: PLR0913
         Called with each message about the data.
     on_cell : callable, optional
         Called with the cells done, all cells, and the name of a cell.
+    on_pair : JobCallback, optional
+        Told about each pair that is registered.
 
     Returns
     -------
@@ -91,10 +103,16 @@ def reproduce(  # noqa: PLR0913
     """
     tell = on_line or (lambda _: None)
     keys = data_needed(experiments, budget)
+    tables = {key: _read_pairs(table) for key, table in (pairs or {}).items()}
+    if registered and not tables:
+        raise SettingError("--registered needs --pairs-3t7t or --pairs-3t3t")
     record = RunRecord(output, budget=budget)
-    data = find_data(
-        budget, keys=keys, cohort=cohort, heads=heads, pairs=pairs or {}, folder=output / "data", on_scan=tell
-    )
+    folder = output / "data"
+    if not registered:
+        tables = {
+            key: register_pairs(scans, folder / f"{key}-registered", callback=on_pair) for key, scans in tables.items()
+        }
+    data = find_data(budget, keys=keys, cohort=cohort, heads=heads, pairs=tables, folder=folder, on_scan=tell)
     selected = choose_experiments(experiments, data, budget)
     if keys - data.keys():
         tell(f"left out, as there are no data: {', '.join(sorted(keys - data.keys()))}")
@@ -111,6 +129,12 @@ def reproduce(  # noqa: PLR0913
         write_report(output)
     done_before = len(plan) - outcome.ran - len(outcome.failed)
     return Reproduction(outcome.ran, done_before, outcome.failed, output / IMAGES, report)
+
+
+def _read_pairs(table: Path) -> list[PairedScan]:
+    if not is_pair_table(table):
+        raise DataError(f"{table}: not a table of pairs (.csv or .tsv with the columns subject_id, low and high)")
+    return read_pair_manifest(table)
 
 
 def _read_tables(output: Path) -> list[bytes]:

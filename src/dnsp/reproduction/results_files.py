@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,24 +13,25 @@ import numpy as np
 
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
-from dnsp.io.file_names import require_file_name
+from dnsp.io.names import require_file_name
+from dnsp.io.sidecar import write_json
+from dnsp.io.tables import read_cell, write_table
 from dnsp.reproduction.schema import FORMAT, CellFacts, Example, LearnedFilters, RunFacts
 
 __all__ = [
-    "read_cell",
+    "read_cell_facts",
     "read_example",
     "read_filters",
-    "read_json",
+    "read_record",
     "read_rows",
     "read_run",
     "write_example",
     "write_filters",
-    "write_json",
+    "write_record",
     "write_rows",
 ]
 
 _AGAIN = "run dnsp reproduce again"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet takes a cell that begins so for a formula
 
 Row = TypeVar("Row", bound=tuple[Any, ...])
 Facts = TypeVar("Facts", bound=msgspec.Struct)
@@ -39,17 +39,8 @@ Pictures = TypeVar("Pictures", Example, LearnedFilters)
 
 
 def write_rows(path: Path, rows: Iterable[Row], kind: type[Row]) -> None:
-    """Write a table, whole or not at all: a heading with the fields of the row type, numbers in full precision.
-
-    A text that a spreadsheet would take for a formula gets an apostrophe in front, which `read_rows` removes.
-    """
-    with (
-        replace_file(path, overwrite=True, error=DataError) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(_fields(kind))
-        table.writerows([f"'{cell}" if _is_formula(cell) else cell for cell in row] for row in rows)
+    """Write a table, whole or not at all: a heading with the fields of the row type, numbers in full precision."""
+    write_table(path, _fields(kind), rows, overwrite=True, error=DataError)
 
 
 def read_rows(path: Path, kind: type[Row]) -> list[Row]:
@@ -69,11 +60,8 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
             if missing:
                 raise DataError(f"{path}: has no column {missing!r}; was it edited? {_AGAIN.capitalize()}")
             for number, cells in enumerate(table, start=2):
-                row = [_plain(cells[name]) for name in _fields(kind)]
-                row = [
-                    None if cell == "" and name in optional else cell
-                    for name, cell in zip(_fields(kind), row, strict=True)
-                ]
+                texts = {name: read_cell(cells[name] or "") for name in _fields(kind)}
+                row = [None if text == "" and name in optional else text for name, text in texts.items()]
                 try:
                     rows.append(_require_numbers(msgspec.convert(row, kind, strict=False)))
                 except (msgspec.ValidationError, ValueError) as error:
@@ -85,14 +73,13 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     return rows
 
 
-def write_json(path: Path, facts: msgspec.Struct | Mapping[str, Any]) -> None:
+def write_record(path: Path, facts: msgspec.Struct | Mapping[str, Any]) -> None:
     """Write a record as JSON, whole or not at all."""
-    with replace_file(path, overwrite=True, error=DataError) as unfinished:
-        unfinished.write_text(json.dumps(msgspec.to_builtins(facts), indent=2) + "\n", encoding="utf-8")
+    write_json(path, msgspec.to_builtins(facts), overwrite=True, error=DataError)
 
 
-def read_json(path: Path, kind: type[Facts]) -> Facts:
-    """Read a record that `write_json` wrote.
+def read_record(path: Path, kind: type[Facts]) -> Facts:
+    """Read a record that `write_record` wrote.
 
     Raises
     ------
@@ -117,18 +104,18 @@ def read_run(path: Path) -> RunFacts:
     """
     if not path.exists():
         raise DataError(f"{path}: is missing, so this is not a results folder; make one with dnsp reproduce")
-    found = read_json(path, _Format).format
+    found = read_record(path, _Format).format
     if found != FORMAT:
         raise DataError(
             f"{path}: is of format {found}, this version reads format {FORMAT}; run dnsp reproduce into a new folder"
         )
-    run = read_json(path, RunFacts)
+    run = read_record(path, RunFacts)
     for name, what in [*((key, "data set") for key in run.datasets), *((cell, "cell") for cell in run.plan)]:
         _check(path, name, what)
     return run
 
 
-def read_cell(folder: Path) -> CellFacts:
+def read_cell_facts(folder: Path) -> CellFacts:
     """Read ``cell.json`` of a cell's folder, and check the names in it that become part of a path.
 
     Raises
@@ -136,7 +123,7 @@ def read_cell(folder: Path) -> CellFacts:
     DataError
         If the file is missing or damaged, or a name cannot be part of a file name.
     """
-    cell = read_json(folder / "cell.json", CellFacts)
+    cell = read_record(folder / "cell.json", CellFacts)
     for name, what in ((cell.id, "cell"), (cell.dataset, "data set"), (cell.method, "method")):
         _check(folder / "cell.json", name, what)
     return cell
@@ -190,14 +177,6 @@ class _Format(msgspec.Struct):
 def _fields(kind: type[Row]) -> Sequence[str]:
     fields: Sequence[str] = kind._fields  # type: ignore[attr-defined]  # every row type is a NamedTuple
     return fields
-
-
-def _is_formula(cell: object) -> bool:
-    return isinstance(cell, str) and cell.lstrip("'").startswith(_FORMULA)
-
-
-def _plain(cell: str | None) -> str | None:
-    return cell[1:] if cell and cell.startswith("'") and _is_formula(cell) else cell
 
 
 def _require_numbers(row: Row) -> Row:

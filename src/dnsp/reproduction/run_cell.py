@@ -15,7 +15,8 @@ from torch import Tensor
 
 from dnsp.data import choose_subjects, nested_fractions
 from dnsp.errors import DataError
-from dnsp.io.file_names import require_file_name
+from dnsp.io.atomic import make_folder
+from dnsp.io.names import require_file_name
 from dnsp.methods import (
     SRSW,
     LRTVSettings,
@@ -33,15 +34,17 @@ from dnsp.priors import LearnableSharpnessPrior
 from dnsp.reproduction.cell import Cell, DatabaseConfig
 from dnsp.reproduction.data import DataSet
 from dnsp.reproduction.quality import measure_quality
-from dnsp.reproduction.results_files import write_example, write_filters, write_json, write_rows
+from dnsp.reproduction.results_files import write_example, write_filters, write_record, write_rows
 from dnsp.reproduction.schema import CELLS, IMAGES, CellFacts, Example, ImageRow, LearnedFilters
 from dnsp.training import (
+    Resources,
     TrainingConfig,
+    TrainingData,
     cache_pairs,
     cut_extreme_patches,
     find_candidates,
     lower_resolution,
-    train,
+    train_network,
 )
 
 __all__ = ["describe_cell", "folder_of", "is_finished", "run_cell"]
@@ -95,13 +98,13 @@ def run_cell(cell: Cell, data: DataSet, *, results: Path, workers: int = 1) -> N
         return
     folder = folder_of(cell.id, results)
     _make_folder(folder)
-    write_json(folder / "cell.json", describe_cell(cell))
+    write_record(folder / "cell.json", describe_cell(cell))
     started = time.monotonic()
     method = _make_method(cell, data, folder=folder, cache=results / "cache", workers=workers)
     made = time.monotonic()
     rows = list(_measure(cell, data, method, folder=folder, cache=results / "cache", workers=workers))
     seconds = {"making": made - started, "measuring": time.monotonic() - made}
-    write_json(folder / "seconds.json", seconds)
+    write_record(folder / "seconds.json", seconds)
     write_rows(folder / IMAGES, rows, ImageRow)
     (folder / _STATE).unlink(missing_ok=True)  # three times the size of the model, and no longer needed
 
@@ -138,16 +141,14 @@ def _make_method(cell: Cell, data: DataSet, *, folder: Path, cache: Path, worker
                 save_database(path, drawn)
             return SRSW(load_database(path))
         case TrainingConfig():
-            model = train(
-                cell.settings,
+            subjects = TrainingData(
                 training=choose_subjects(data.scans, cell.split.training),
                 validation=choose_subjects(data.scans, cell.split.validation),
                 test_subjects=cell.split.test,
-                output=folder,
-                data_name=data.name,
-                cache=cache,
-                workers=workers,
-                show_progress=False,
+                name=data.name,
+            )
+            model = train_network(
+                subjects, folder, config=cell.settings, resources=Resources(workers=workers, cache=cache)
             )
             _keep_filters(cell, cell.settings, data, folder=folder, cache=cache, workers=workers)
             network, card = load_model(model)
@@ -200,18 +201,24 @@ def _keep_filters(
     cell: Cell, settings: TrainingConfig, data: DataSet, *, folder: Path, cache: Path, workers: int
 ) -> None:
     """Write the learned filters as they act, which the finished model no longer has, and patches they were learned from."""
-    if not settings.objective.learns_filters:
+    if not settings.loss.learns_filters:
         return
-    learned = load_file(folder / _STATE)["objective.sharpness.weight"]
+    learned = load_file(folder / _STATE)["loss.sharpness.weight"]
     prior = LearnableSharpnessPrior(
-        len(learned), bounded=settings.objective.bounded_filters, normalisation=settings.objective.laplacian
+        len(learned), bounded=settings.loss.bounds_filters, normalisation=settings.loss.laplacian
     )
     prior.weight.data.copy_(learned)
     scans = choose_subjects(data.scans, cell.split.training)
     pairs = cache_pairs(scans, settings=settings.pairs, folder=cache, workers=workers)
     slices = {subject.subject_id: range(len(subject.reference)) for subject in pairs}
     chosen = nested_fractions(slices, fractions=[settings.fraction], seed=settings.seed)[settings.fraction]
-    found = cut_extreme_patches(pairs, find_candidates(pairs, patch_size=settings.patches.size, slices=chosen))
+    candidates = find_candidates(
+        pairs,
+        patch_size=settings.filter_patch_size,
+        minimum_head=settings.filter_patches.minimum_head,
+        slices=chosen,
+    )
+    found = cut_extreme_patches(pairs, candidates)
     smooth, sharp = (patches[_spread(len(patches)), 0].numpy() for patches in found)
     place = (cell.dataset, cell.method, cell.scale, cell.seed)
     write_filters(folder / "filters.npz", LearnedFilters(*place, prior.filters().detach().numpy(), sharp, smooth))
@@ -225,7 +232,4 @@ def _spread(count: int) -> list[int]:
 def _make_folder(folder: Path) -> None:
     if folder.is_symlink():
         raise DataError(f"{folder}: is a link, which dnsp does not follow; remove it")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be made ({error.strerror or error}); choose another folder") from error
+    make_folder(folder, error=DataError)

@@ -20,7 +20,7 @@ from dnsp.errors import DataError
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.data import DataKey, DataSet
 from dnsp.reproduction.plan import PlannedCell, experiments_of
-from dnsp.reproduction.results_files import read_run, write_json
+from dnsp.reproduction.results_files import read_run, write_record
 from dnsp.reproduction.run import Outcome
 from dnsp.reproduction.run_cell import folder_of, is_finished
 from dnsp.reproduction.schema import FORMAT, RUN, DataSetFacts, RunFacts
@@ -107,7 +107,7 @@ class RunRecord:
             seconds=before.seconds,
             plan=planned,
         )
-        write_json(self._folder / RUN, self._facts)
+        write_record(self._folder / RUN, self._facts)
 
     def end(self, outcome: Outcome) -> None:
         """Write what failed, whether all cells that the folder was ever asked for are done, and the seconds they took."""
@@ -122,7 +122,7 @@ class RunRecord:
         files = (folder_of(cell, self._folder) / "seconds.json" for cell in done)
         seconds = sum(sum(json.loads(file.read_text(encoding="utf-8")).values()) for file in files)
         self._facts = msgspec.structs.replace(facts, failed=outcome.failed, finished=finished, seconds=seconds)
-        write_json(self._folder / RUN, self._facts)
+        write_record(self._folder / RUN, self._facts)
 
     def _read(self) -> RunFacts:
         before = read_run(self._folder / RUN)

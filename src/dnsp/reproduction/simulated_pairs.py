@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from dnsp._version import __version__
 from dnsp.acquisition import degrade_volume
 from dnsp.data import Scan
 from dnsp.errors import DataError
-from dnsp.io import read_nifti, read_scan, scan_stem, write_nifti
-from dnsp.io.atomic import replace_file
+from dnsp.io import read_nifti, read_scan, write_nifti
+from dnsp.io.sidecar import write_sidecar
 from dnsp.methods import enhance_volume, enlarge_bicubic
 from dnsp.registration import RegistrationFailedError, RegistrationLimits, register_rigid, resample_to
 from dnsp.seeds import make_generator
@@ -82,11 +80,9 @@ def simulate_low_quality(scan: Scan, output: Path, *, settings: LowQuality = Low
     record = {
         "Description": "Simulated from a scan: lower resolution, other contrast, more noise. Not a second scan.",
         "Sources": [scan.path.name],
-        "GeneratedBy": [{"Name": "dnsp", "Version": __version__}],
         **asdict(settings),
     }
-    with replace_file(output.with_name(f"{scan_stem(output)}.json"), overwrite=True) as unfinished:
-        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_sidecar(output, record)
     # The scan is written last: once it is there, it is not made again.
     write_nifti(elsewhere.with_voxels(np.hypot(unit + real, imaginary)), output)
 
@@ -121,8 +117,7 @@ def register_low_quality(simulated: Path, scan: Scan, output: Path, *, settings:
         "ShiftMm": found.shift_mm,
         "LargestErrorMm": error_mm,
     }
-    with replace_file(output.with_name(f"{scan_stem(output)}.json"), overwrite=True) as unfinished:
-        unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    write_sidecar(output, record)
     write_nifti(resample_to(low, found, high), output)
 
 

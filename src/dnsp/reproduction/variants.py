@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
 from dnsp.errors import SettingError
-from dnsp.priors import ObjectiveSettings, Preset
+from dnsp.priors import Form, LossSettings, PriorName
 
-__all__ = ["Variant", "change_objective"]
-
-Form: TypeAlias = Literal["paper", "balanced", "matched"]
+__all__ = ["Variant", "change_loss"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +19,7 @@ class Variant:
     ----------
     prior : {"NP", "LR", "FS", "LS", "AP", "TVLR"}
     form : {"paper", "balanced", "matched"}
-        "paper" is Eq. 10 as printed (sum over pixels, unbounded filters). "balanced" takes the mean over pixels, at which the
-        paper's weights balance the data term, and bounds the filters. "matched" draws rank and sharpness to the reference's.
+        See `dnsp.priors.LossSettings`.
     unbounded_filters : bool
         Leave the filters of the balanced or matched form unbounded.
     low_rank, sharpness : float
@@ -40,7 +36,7 @@ class Variant:
     'AP_matched_beta10'
     """
 
-    prior: Preset
+    prior: PriorName
     form: Form = "balanced"
     unbounded_filters: bool = False
     low_rank: float = 1.0
@@ -62,14 +58,13 @@ class Variant:
         return "_".join(parts)
 
 
-def change_objective(objective: ObjectiveSettings, variant: Variant) -> ObjectiveSettings:
+def change_loss(loss: LossSettings, variant: Variant) -> LossSettings:
     """Give the settings of a variant of a loss."""
     return replace(
-        objective,
-        preset=variant.prior,
-        form="matched" if variant.form == "matched" else "literal",
-        bounded_filters=variant.form != "paper" and not variant.unbounded_filters,
-        reduction="sum" if variant.form == "paper" else "mean",
-        alpha=objective.alpha * variant.low_rank,
-        beta=objective.beta * variant.sharpness,
+        loss,
+        prior=variant.prior,
+        form=variant.form,
+        bounded_filters=False if variant.unbounded_filters else None,
+        alpha=loss.alpha * variant.low_rank,
+        beta=loss.beta * variant.sharpness,
     )

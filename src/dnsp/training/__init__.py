@@ -1,34 +1,5 @@
 """Train a super-resolution network, with the priors on its output, on a cohort of scans."""
 
-from dnsp.training.config import OptimiserSettings, PairSettings, PatchSettings, TrainingConfig, read_recipe
-from dnsp.training.loop import train
-from dnsp.training.pair_cache import cache_pairs
-from dnsp.training.patch_lists import (
-    ExtremePatch,
-    cut_extreme_patches,
-    find_candidates,
-    read_patch_list,
-    write_patch_list,
-)
-from dnsp.training.patches import Patches, shuffled_batches
-from dnsp.training.slice_pairs import SlicePairs, lower_resolution, make_pairs
+import lazy_loader as _lazy
 
-__all__ = [
-    "ExtremePatch",
-    "OptimiserSettings",
-    "PairSettings",
-    "PatchSettings",
-    "Patches",
-    "SlicePairs",
-    "TrainingConfig",
-    "cache_pairs",
-    "cut_extreme_patches",
-    "find_candidates",
-    "lower_resolution",
-    "make_pairs",
-    "read_patch_list",
-    "read_recipe",
-    "shuffled_batches",
-    "train",
-    "write_patch_list",
-]
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -1,28 +1,47 @@
-"""The settings of a training run: small typed groups whose defaults are the paper's, and the recipe files that change them."""
+"""The settings of a training run: small typed groups whose defaults are the paper's."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Any, Literal, TypeAlias
+
+import torch
+from msgspec import Meta
 
 from dnsp.acquisition import LowField
 from dnsp.errors import SettingError
-from dnsp.networks import NAMED_NETWORKS, BroughtNetworkSettings, NetworkSettings, dimensions_of, is_class_name
-from dnsp.priors import ObjectiveSettings
+from dnsp.networks import NetworkDescription, build_network, describe_network, describe_user_network, is_class_name
+from dnsp.priors import LossSettings
+from dnsp.training.typed_settings import check_settings
 from dnsp.volume import Plane
 
-__all__ = ["Degradation", "OptimiserSettings", "PairSettings", "PatchSettings", "TrainingConfig", "read_recipe"]
-
+__all__ = [
+    "SCALES_OF_DEGRADATION",
+    "Degradation",
+    "FilterPatchSettings",
+    "OptimiserSettings",
+    "PairSettings",
+    "PatchSettings",
+    "Precision",
+    "TrainingConfig",
+]
 
 Degradation: TypeAlias = Literal["blur", "kspace", "low-field", "paired"]
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+SCALES_OF_DEGRADATION: Mapping[Degradation, tuple[int, ...]] = {
+    "blur": (2, 3, 4),
+    "kspace": (2, 3, 4),
+    "low-field": (1,),
+    "paired": (1,),
+}
 
 
 @dataclass(frozen=True)
 class PairSettings:
-    """How a scan becomes pairs of what a network is given and its reference.
+    """How a scan becomes pairs of a network's input and its reference.
 
     Parameters
     ----------
@@ -30,57 +49,54 @@ class PairSettings:
         What makes the low quality: a Gaussian and the mean of each block, as in the paper; the central part of k-space;
         a lower field; or another scan of the same subject, registered to the reference.
     scale : int
-        Down-sampling factor: 2, 3 or 4; 1 for a lower field and for pairs, which keep the grid.
+        Down-sampling factor: 2, 3 or 4; 1 for "low-field" and "paired", which keep the grid.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices.
     slices_per_subject : int
-        Slices taken of each subject, evenly spaced over the head; 40 in the paper.
+        Slices of each subject, evenly spaced over the head, from 1 to 10,000; 40 in the paper.
     depth : int
-        1 for slices; more for stacks of so many neighbouring slices, which networks in three dimensions take.
+        1 for slices. More for stacks of neighbouring slices, which networks with three dimensions take; up to 1,000.
     sigma_px : float
-        Standard deviation of the blur before down-sampling, in high-resolution pixels.
+        Standard deviation of the blur before down-sampling, in high-resolution pixels, from 0 to 100.
     kernel_a : float
-        The bicubic kernel's parameter.
+        Parameter of the bicubic kernel, from -3 to 0.
     low_field : LowField, optional
-        Fields and sequence; a lower field needs them.
+        Fields and sequence; "low-field" needs them.
     noise_percent : float
-        Standard deviation of the Rician noise in the low-resolution slices, in percent of the unit scale; for ``blur`` and
-        ``kspace``.
+        Standard deviation of the Rician noise in the low-resolution slices, in percent of the unit scale, from 0 to 100; for
+        "blur" and "kspace".
     noise_seed : int
-        Seed of the noise, with the subject's name.
+        Seed of this noise and of the noise of a lower field; at least 0.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its range.
     """
 
     degradation: Degradation = "blur"
-    scale: int = 2
+    scale: Annotated[int, Meta(ge=1, le=4)] = 2
     plane: Plane = "axial"
-    slices_per_subject: int = 40
-    depth: int = 1
-    sigma_px: float = 1.0
-    kernel_a: float = -0.5
+    slices_per_subject: Annotated[int, Meta(ge=1, le=10_000)] = 40
+    depth: Annotated[int, Meta(ge=1, le=1_000)] = 1
+    sigma_px: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    kernel_a: Annotated[float, Meta(ge=-3, le=0)] = -0.5
     low_field: LowField | None = None
-    noise_percent: float = 0.0
-    noise_seed: int = 0
+    noise_percent: Annotated[float, Meta(ge=0, le=100)] = 0.0
+    noise_seed: Seed = 0
 
     def __post_init__(self) -> None:
-        if self.degradation in ("blur", "kspace"):
-            _require(self.scale in (2, 3, 4), f"scale must be 2, 3 or 4, not {self.scale}")
-        else:
-            _require(
-                self.scale == 1, f"degradation {self.degradation} keeps the grid: scale must be 1, not {self.scale}"
+        check_settings(self)
+        if self.scale not in SCALES_OF_DEGRADATION[self.degradation]:
+            possible = " or ".join(map(str, SCALES_OF_DEGRADATION[self.degradation]))
+            raise SettingError(f"with degradation {self.degradation}, scale must be {possible}, not {self.scale}")
+        if self.degradation == "low-field" and self.low_field is None:
+            raise SettingError(
+                "degradation low-field needs a table pairs.low_field with repetition_time_ms, echo_time_ms and "
+                "flip_angle_deg"
             )
-        if self.degradation == "low-field":
-            _require(
-                self.low_field is not None,
-                "degradation low-field needs a table pairs.low_field with repetition_time_ms, echo_time_ms and flip_angle_deg",
-            )
-        _require(self.slices_per_subject > 0, f"slices_per_subject must be positive, not {self.slices_per_subject}")
-        _require(self.depth > 0, f"depth must be positive, not {self.depth}")
-        _require(self.sigma_px >= 0, f"sigma_px must not be negative, not {self.sigma_px}")
-        _require(0 <= self.noise_percent <= 100, f"noise_percent must be from 0 to 100, not {self.noise_percent}")
-        _require(
-            self.noise_percent == 0 or self.degradation in ("blur", "kspace"),
-            f"degradation {self.degradation} takes no noise_percent",
-        )
+        if self.noise_percent > 0 and self.degradation not in ("blur", "kspace"):
+            raise SettingError(f"degradation {self.degradation} takes no noise_percent")
 
 
 @dataclass(frozen=True)
@@ -90,187 +106,201 @@ class PatchSettings:
     Parameters
     ----------
     size : int
-        Side in pixels; 40 in the paper.
+        Side in pixels, from 1 to 4,096; 40 in the paper.
     per_slice : int
-        Patches cut from each slice. 16 of 400 slices make the paper's 6400 (ADNI), 20 its 8000 (BrainWeb).
+        Patches of each slice, from 1 to 10,000. 16 of 400 slices make the paper's 6400 (ADNI), 20 its 8000 (BrainWeb).
     fresh_each_epoch : bool
         Cut new patches every epoch instead of the same ones.
     augment : bool
         Mirror and transpose patches at random.
-    """
-
-    size: int = 40
-    per_slice: int = 16
-    fresh_each_epoch: bool = False
-    augment: bool = False
-
-    def __post_init__(self) -> None:
-        _require(self.size > 0 and self.per_slice > 0, "a patch needs a size, a slice at least one patch")
-
-
-@dataclass(frozen=True)
-class OptimiserSettings:
-    """Adam, its learning rate over the run, and how long the run is.
-
-    Parameters
-    ----------
-    epochs, batch_size : int
-        50 and 64 in the paper.
-    learning_rate : float
-        1e-4 in the paper.
-    schedule : {"constant", "cosine"}
-        The paper's constant rate, or a linear rise over the first 5 % of the steps and a half cosine down to zero.
-    """
-
-    epochs: int = 50
-    batch_size: int = 64
-    learning_rate: float = 1e-4
-    schedule: Literal["constant", "cosine"] = "constant"
-
-    def __post_init__(self) -> None:
-        _require(self.epochs > 0 and self.batch_size > 0, "a run needs an epoch, a batch at least one patch")
-        _require(self.learning_rate > 0, f"learning_rate must be positive, not {self.learning_rate}")
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """One training run.
-
-    Parameters
-    ----------
-    network : str
-        A name of `dnsp.networks.NAMED_NETWORKS`, or ``package.module:Class`` of one's own.
-    network_arguments : mapping
-        What a class of one's own is called with, by keyword.
-    network_size_multiple : int
-        Sides of the images are brought to a multiple of this for a class of one's own.
-    pairs, patches, optimiser, objective
-        The groups above, and the terms and weights of the loss (`dnsp.priors.ObjectiveSettings`).
-    fraction : float
-        The part of the training slices that is learned from, spread evenly over the subjects; each smaller part lies within
-        every larger one.
-    validation_subjects : int
-        Subjects held out of training; the PSNR of every epoch is theirs. With 0 there is none.
-    precision : {"32-true", "bf16-mixed"}
-        Lightning Fabric's names: single precision, or bfloat16 convolutions with single-precision weights.
-    seed : int
-        Everything that is drawn at random follows from it.
-    """
-
-    network: str = "edsr-small"
-    network_arguments: Mapping[str, Any] = field(default_factory=dict)
-    network_size_multiple: int = 1
-    pairs: PairSettings = field(default_factory=PairSettings)
-    patches: PatchSettings = field(default_factory=PatchSettings)
-    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
-    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
-    fraction: float = 1.0
-    validation_subjects: int = 1
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        brought = is_class_name(self.network)
-        _require(
-            brought or self.network in NAMED_NETWORKS,
-            f"no network is called {self.network!r}; there are: {', '.join(NAMED_NETWORKS)}, or package.module:Class",
-        )
-        _require(
-            brought or (not self.network_arguments and self.network_size_multiple == 1),
-            f"{self.network} takes no arguments; they are for a class of one's own",
-        )
-        stacks = dimensions_of(self.network_settings) == 3
-        _require(
-            stacks == (self.pairs.depth > 1),
-            f"{self.network} takes "
-            + ("stacks: set pairs.depth above 1" if stacks else "slices: pairs.depth must be 1"),
-        )
-        _require(0 < self.fraction <= 1, f"fraction must be above 0 and at most 1, not {self.fraction}")
-        _require(
-            self.validation_subjects >= 0, f"validation_subjects must not be negative, not {self.validation_subjects}"
-        )
-
-        _require(
-            not (stacks and self.objective.learns_filters),
-            f"learnable filters are for slices: with {self.network} the preset must be NP, LR, FS or TVLR",
-        )
-
-    @property
-    def network_settings(self) -> NetworkSettings:
-        """The network and its sizes."""
-        if self.network in NAMED_NETWORKS:
-            return NAMED_NETWORKS[self.network]
-        return BroughtNetworkSettings(self.network, dict(self.network_arguments), self.network_size_multiple)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the settings as plain nested dictionaries."""
-        return asdict(self)
-
-
-def read_recipe(path: Path) -> TrainingConfig:
-    """Read a TOML recipe: the settings that differ from the defaults, in tables named after the groups.
 
     Raises
     ------
     SettingError
-        If the file is no TOML, or names a setting that does not exist, or gives one a value of the wrong kind.
+        If a setting is outside its range.
     """
-    try:
-        recipe = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingError(f"{path}: not a readable TOML recipe ({error})") from error
-    try:
-        return _changed(TrainingConfig(), recipe)
-    except SettingError as error:
-        raise SettingError(f"{path}: {error}") from error
+
+    size: Annotated[int, Meta(ge=1, le=4096)] = 40
+    per_slice: Annotated[int, Meta(ge=1, le=10_000)] = 16
+    fresh_each_epoch: bool = False
+    augment: bool = False
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
-Settings = TypeVar("Settings")
+@dataclass(frozen=True)
+class FilterPatchSettings:
+    """The smooth and sharp patches that the learnable sharpness filters are trained on (Section III of the paper).
+
+    Parameters
+    ----------
+    size : int, optional
+        P, their side in pixels, from 3 to 4,096; 40 in the paper. By default the size of the training patches.
+    minimum_head : float
+        The smallest fraction of a smooth patch's pixels that must lie in the head, from 0 to 1. 0 switches the condition
+        off; empty background is then the smoothest patch of most slices.
+    patch_list : str
+        A list that `dnsp patches` wrote and a person edited. By default every candidate is used.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its range.
+    """
+
+    size: Annotated[int, Meta(ge=3, le=4096)] | None = None
+    minimum_head: Annotated[float, Meta(ge=0, le=1)] = 0.7
+    patch_list: str = ""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
-def _changed(settings: Settings, differences: Mapping[str, Any]) -> Settings:
-    """Replace settings by name, nested groups included, checking every value's type."""
-    kinds = get_type_hints(type(settings))
-    names = [entry.name for entry in fields(settings)]  # type: ignore[arg-type]
-    changes: dict[str, Any] = {}
-    for name, value in differences.items():
-        _require(name in names, f"no setting is called {name!r} here; there are: {', '.join(names)}")
-        current = getattr(settings, name)
-        if is_dataclass(current):
-            _require(isinstance(value, Mapping), f"{name} is a table of settings, not {value!r}")
-            changes[name] = _changed(current, value)
-        elif name == "network_arguments":
-            _require(isinstance(value, Mapping), f"{name} is a table, not {value!r}")
-            changes[name] = dict(value)
-        elif kinds[name] == LowField | None:
-            changes[name] = _read_low_field(value)
-        else:
-            changes[name] = _checked(name, value, kinds[name])
-    return replace(settings, **changes)  # type: ignore[type-var]
+@dataclass(frozen=True)
+class OptimiserSettings:
+    """Adam, its learning rate, and the length of the run.
+
+    Parameters
+    ----------
+    epochs : int
+        From 1 to 1,000,000; 50 in the paper.
+    batch_size : int
+        Patches of a step, from 1 to 65,536; 64 in the paper.
+    learning_rate : float
+        Above 0 and up to 10; 1e-4 in the paper.
+    schedule : {"constant", "cosine"}
+        The paper's constant rate, or a linear rise over the first 5 % of the steps and a half cosine down to zero.
+
+    Raises
+    ------
+    SettingError
+        If a setting is outside its range.
+    """
+
+    epochs: Annotated[int, Meta(ge=1, le=1_000_000)] = 50
+    batch_size: Annotated[int, Meta(ge=1, le=65_536)] = 64
+    learning_rate: Annotated[float, Meta(gt=0, le=10)] = 1e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
-def _read_low_field(value: Any) -> LowField:
-    """Make the settings of a lower field, whose sequence has no default."""
-    _require(isinstance(value, Mapping), f"low_field is a table of settings, not {value!r}")
-    names = [entry.name for entry in fields(LowField)]
-    for name, number in value.items():
-        _require(name in names, f"no setting is called {name!r} here; there are: {', '.join(names)}")
-        _require(type(number) in (int, float), f"{name} must be a number, not {number!r}")
-    missing = [name for name in ("repetition_time_ms", "echo_time_ms", "flip_angle_deg") if name not in value]
-    _require(not missing, f"low_field lacks {', '.join(missing)}")
-    return LowField(**{name: float(number) for name, number in value.items()})
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The settings of one training run.
 
+    Parameters
+    ----------
+    network : str
+        A name of `dnsp.networks.network_names`, or ``package.module:Class`` for a network of your own.
+    network_arguments : mapping
+        Keyword arguments of the network's class.
+    network_size_multiple : int
+        For a network of your own: the sides of its images are padded to a multiple of this; from 1 to 1,024.
+    pairs, patches, filter_patches, optimiser, loss
+        The groups above, and the terms and weights of the loss (`dnsp.priors.LossSettings`).
+    fraction : float
+        The fraction of the training slices to learn from, above 0 and up to 1, spread evenly over the subjects. Each
+        smaller set lies within every larger one.
+    validation_subjects : int
+        Subjects that are drawn and held out; the PSNR of every epoch is theirs. At least 0.
+    test_subjects : int
+        Subjects that are drawn and kept for testing; training does not read them. At least 0.
+    precision : {"float32", "bfloat16"}
+        Arithmetic of the convolutions inside the network. Images, skips of images and the loss are float32 in both.
+    initial_model : str
+        A model to start from: a file, or the name of an included model. Its architecture takes the place of `network`.
+    seed : int
+        Seed of everything that is drawn at random; at least 0.
 
-def _checked(name: str, value: Any, kind: Any) -> Any:
-    if get_origin(kind) is Literal:
-        _require(value in get_args(kind), f"{name} must be one of {', '.join(get_args(kind))}, not {value!r}")
-        return value
-    if kind is float and type(value) is int:
-        return float(value)
-    _require(type(value) is kind, f"{name} must be of type {kind.__name__}, not {value!r}")
-    return value
+    Raises
+    ------
+    SettingError
+        If a setting is outside its range, or two settings contradict each other.
 
+    Examples
+    --------
+    >>> config = TrainingConfig(network="srcnn", optimiser=OptimiserSettings(epochs=5))
+    >>> config.loss.prior, config.optimiser.epochs
+    ('AP', 5)
+    >>> TrainingConfig(fraction=2.0)
+    Traceback (most recent call last):
+    dnsp.errors.SettingError: fraction must be a number above 0 and up to 1, not 2.0
+    """
 
-def _require(condition: bool, message: str) -> None:  # noqa: FBT001
-    if not condition:
-        raise SettingError(message)
+    network: str = "edsr-small"
+    network_arguments: Mapping[str, Any] = field(default_factory=dict)
+    network_size_multiple: Annotated[int, Meta(ge=1, le=1024)] = 1
+    pairs: PairSettings = field(default_factory=PairSettings)
+    patches: PatchSettings = field(default_factory=PatchSettings)
+    filter_patches: FilterPatchSettings = field(default_factory=FilterPatchSettings)
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+    loss: LossSettings = field(default_factory=LossSettings)
+    fraction: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    validation_subjects: Annotated[int, Meta(ge=0, le=1_000_000)] = 1
+    test_subjects: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    precision: Precision = "float32"
+    initial_model: str = ""
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        own = is_class_name(self.network)
+        if self.network_size_multiple != 1 and (self.initial_model or not own):
+            raise SettingError("network_size_multiple is for networks of your own, package.module:Class")
+        if self.initial_model and self.network_arguments:
+            raise SettingError("initial_model states its network: leave network_arguments out")
+        if not self.initial_model:
+            self.require_fit(self.network_description)
+            if self.network_arguments and not own:
+                with torch.device("meta"):  # takes no memory, and refuses sizes that the class does not allow
+                    build_network(self.network_description)
+
+    def require_fit(self, network: NetworkDescription) -> None:
+        """Refuse a network whose dimensions are not those of the pairs and of the loss.
+
+        Raises
+        ------
+        SettingError
+            If the network takes stacks and the pairs are slices, or the other way round, or the loss learns filters from
+            stacks.
+        """
+        stacks = network.dimensions == 3
+        if stacks != (self.pairs.depth > 1):
+            needed = "stacks: set pairs.depth above 1" if stacks else "slices: pairs.depth must be 1"
+            raise SettingError(f"{self.initial_model or self.network} takes {needed}")
+        if stacks and self.loss.learns_filters:
+            raise SettingError("learnable filters are for slices: with stacks, the prior must be NP, LR, FS or TVLR")
+
+    @property
+    def network_description(self) -> NetworkDescription:
+        """The network without its weights; where `initial_model` is set, its file says which."""
+        if is_class_name(self.network):
+            return describe_user_network(
+                self.network,
+                self.network_arguments,
+                size_multiple=self.network_size_multiple,
+                dimensions=3 if self.pairs.depth > 1 else 2,
+            )
+        return describe_network(self.network, self.network_arguments)
+
+    @property
+    def convolution_dtype(self) -> torch.dtype:
+        """`precision` as a dtype of torch."""
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
+    @property
+    def filter_patch_size(self) -> int:
+        """P: `filter_patches.size`, or the size of the training patches."""
+        return self.filter_patches.size or self.patches.size
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the settings as plain nested dictionaries, with what the loss's form chooses written out."""
+        loss = replace(
+            self.loss,
+            reduction="sum" if self.loss.sums_pixels else "mean",
+            bounded_filters=self.loss.bounds_filters,
+        )
+        return asdict(replace(self, loss=loss))

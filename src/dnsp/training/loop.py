@@ -4,78 +4,62 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from dnsp.data import PairedScan, Scan, Split, nested_fractions, write_split
-from dnsp.errors import MissingExtraError, TrainingError
+from dnsp.data import nested_fractions, write_split
+from dnsp.errors import TrainingError
 from dnsp.metrics import psnr
-from dnsp.networks import build_network, dimensions_of, needs_tissue_labels, save_model
-from dnsp.priors import Objective, ObjectiveTerms, require_finite
+from dnsp.networks import Network, save_model
+from dnsp.priors import SpatioStructuralLoss, Term, require_finite
+from dnsp.training.callbacks import CallbackList, TrainingCallback
 from dnsp.training.config import OptimiserSettings, TrainingConfig
+from dnsp.training.modules import find_initial_model, make_loss, make_network
 from dnsp.training.pair_cache import cache_pairs
-from dnsp.training.patch_lists import cut_extreme_patches, find_candidates, read_patch_list
 from dnsp.training.patches import Patches, shuffled_batches
-from dnsp.training.progress import ReadingProgress, TrainingProgress
+from dnsp.training.run_data import Resources, TrainingData
 from dnsp.training.run_folder import RunRecord, make_card, write_log
-from dnsp.training.slice_pairs import SlicePairs
+from dnsp.training.slice_pairs import SlicePairs, as_slices
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-__all__ = ["train"]
+__all__ = ["train_network"]
 
 _WARM_UP = 0.05  # of the steps of a cosine schedule
 
 
-def train(  # noqa: PLR0913
-    config: TrainingConfig,
+def train_network(
+    data: TrainingData,
+    output: str | Path,
     *,
-    training: Sequence[Scan | PairedScan],
-    validation: Sequence[Scan | PairedScan] = (),
-    output: Path,
-    test_subjects: Sequence[str] = (),
-    data_name: str = "",
-    patch_list: Path | None = None,
-    cache: Path | None = None,
-    workers: int = 2,
-    accelerator: str = "auto",
-    devices: int = 1,
-    show_progress: bool = True,
+    config: TrainingConfig,
+    resources: Resources | None = None,
+    callbacks: Sequence[TrainingCallback] = (),
 ) -> Path:
-    """Train a network with the objective's priors and save it.
+    """Train a network on given subjects, with the priors on its output, and save it.
 
-    The folder holds ``split.json`` (which subject has which part), ``pairs`` (the cache), ``state.safetensors`` (the last
-    complete epoch, everything needed to go on), ``log.csv`` (a row an epoch) and, when done, ``model.safetensors`` with its
-    card. Called again on the same folder, it goes on after the last complete epoch and arrives where an unbroken run
-    would have.
+    The folder holds ``split.json`` (the role of each subject), ``pairs`` (the cache), ``state.safetensors`` (the last
+    complete epoch, from which a stopped run resumes), ``log.csv`` (one row per epoch) and, at the end,
+    ``model.safetensors`` with its card. Called again on the same folder, the function resumes after the last complete epoch
+    and reaches the same result as a run that was not stopped.
 
     Parameters
     ----------
+    data : TrainingData
+        The subjects, by their role.
+    output : str or Path
+        Folder of the run; made if it is missing.
     config : TrainingConfig
-        What to train and how.
-    training, validation : sequence of Scan or PairedScan
-        Subjects to learn from, and held-out subjects whose PSNR is logged.
-    output : Path
-        Folder of the run; made where it is missing.
-    test_subjects : sequence of str
-        Subjects kept for testing: written down with the split, not looked at.
-    data_name : str
-        How the model's card names the data.
-    patch_list : Path, optional
-        The sharp and smooth patches to keep for the learnable filters, as `dnsp patches` wrote and a person edited it; by
-        default every candidate is kept.
-    cache : Path, optional
-        Where pairs of slices are kept (`cache_pairs`); runs may share it. By default ``pairs`` in the run's folder.
-    workers : int
-        Subjects read at the same time.
-    accelerator, devices
-        As in Lightning Fabric: "cpu", "cuda", "auto"; the number of processes that share every batch.
-    show_progress : bool
-        Draw a progress bar with loss, PSNR and time left.
+        What to train, and how. `TrainingConfig.validation_subjects` and `test_subjects` are ignored: `data` names them.
+    resources : Resources, optional
+        Processes, processors and the cache.
+    callbacks : sequence of TrainingCallback
+        Called while the run goes on.
 
     Returns
     -------
@@ -85,33 +69,34 @@ def train(  # noqa: PLR0913
     Raises
     ------
     TrainingError
-        If a term of the loss is not finite, or the folder holds a run with other settings or data.
+        If a term of the loss is not finite, or the folder holds a damaged run, or one with other settings or data.
     DataError, VolumeError
         If a scan cannot be used.
+    ModelError
+        If the initial model cannot be used.
     """
-    fabric = _make_fabric(config.precision, accelerator=accelerator, devices=devices)
-    record = RunRecord(
-        output, config=config, training=training, validation=validation, data_name=data_name, patch_list=patch_list
-    )
+    output, resources = Path(output), resources or Resources()
+    fabric = resources.launch_fabric()
+    told = CallbackList(callbacks if fabric.is_global_zero else ())
+    record = RunRecord(output, config=config, data=data, initial_model=find_initial_model(config))
     if record.is_finished():
+        told.on_end(record.model_path)
         return record.model_path
 
-    show_progress = show_progress and fabric.is_global_zero
-    pairs = _read_pairs(
-        [*training, *validation], config, cache or output / "pairs", workers=workers, fabric=fabric, shown=show_progress
-    )
-    train_pairs, validation_pairs = pairs[: len(training)], pairs[len(training) :]
+    network, description = make_network(config)
+    cache = resources.cache or output / "pairs"
+    pairs = _read_pairs(data, config, cache, network=network, resources=resources, fabric=fabric, told=told)
+    train_pairs, validation_pairs = pairs[: len(data.training)], pairs[len(data.training) :]
     slices = _choose_fraction(train_pairs, config)
     if fabric.is_global_zero:
-        split = Split(*(tuple(part) for part in (_subjects(training), test_subjects, _subjects(validation))))
-        write_split(split, output / "split.json", overwrite=True)
+        write_split(data.split, output / "split.json", overwrite=True)
 
-    network, objective = _seeded_modules(config, train_pairs, slices, patch_list)
-    parameters = [*network.parameters(), *objective.parameters()]
+    loss = make_loss(config, train_pairs, slices)
+    parameters = [*network.parameters(), *loss.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
-    first_epoch = record.restore(network, objective, optimiser)
+    first_epoch = record.restore(network, loss, optimiser)
     model, optimiser = fabric.setup(network, optimiser)
-    priors = fabric.setup_module(objective) if list(objective.parameters()) else objective.to(fabric.device)
+    criterion = fabric.setup_module(loss) if list(loss.parameters()) else loss.to(fabric.device)
 
     patches = Patches(train_pairs, settings=config.patches, seed=config.seed, epoch=0, slices=slices)
     record.counts = {
@@ -121,120 +106,73 @@ def train(  # noqa: PLR0913
     }
     steps_per_epoch = math.ceil(len(patches) / config.optimiser.batch_size)
     steps = steps_per_epoch * config.optimiser.epochs
-    with TrainingProgress(steps, done=first_epoch * steps_per_epoch, shown=show_progress) as bar:
-        bar.show_counts(record.counts)
-        for epoch in range(first_epoch, config.optimiser.epochs):
-            if config.patches.fresh_each_epoch and epoch > 0:
-                patches = Patches(train_pairs, settings=config.patches, seed=config.seed, epoch=epoch, slices=slices)
-            model.train()
-            sums: dict[str, float] = {}
-            batches = shuffled_batches(
-                patches,
-                batch_size=config.optimiser.batch_size,
-                seed=config.seed,
-                epoch=epoch,
-                rank=fabric.global_rank,
-                world_size=fabric.world_size,
-            )
-            for step, batch in enumerate(batches, start=epoch * steps_per_epoch):
-                _set_learning_rate(optimiser, config.optimiser, step / steps)
-                estimate = model(fabric.to_device(batch.enlarged))
-                terms = priors(_as_slices(estimate), _as_slices(fabric.to_device(batch.reference)))
-                _require_finite(terms, epoch=epoch, step=step)
-                fabric.backward(terms.total)
-                optimiser.step()
-                optimiser.zero_grad()
-                for name, term in terms.weighted.items():
-                    sums[name] = sums.get(name, 0.0) + float(term) / steps_per_epoch
-                bar.advance(loss=float(terms.total.detach()))
+    told.on_start(record.counts, steps, first_epoch * steps_per_epoch)
+    for epoch in range(first_epoch, config.optimiser.epochs):
+        if config.patches.fresh_each_epoch and epoch > 0:
+            patches = Patches(train_pairs, settings=config.patches, seed=config.seed, epoch=epoch, slices=slices)
+        model.train()
+        sums = dict.fromkeys(config.loss.terms, 0.0)
+        batches = shuffled_batches(
+            patches,
+            batch_size=config.optimiser.batch_size,
+            seed=config.seed,
+            epoch=epoch,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+        )
+        for step, batch in enumerate(batches, start=epoch * steps_per_epoch):
+            _set_learning_rate(optimiser, config.optimiser, step / steps)
+            estimate = model(fabric.to_device(batch.enlarged))
+            value = criterion(as_slices(estimate), as_slices(fabric.to_device(batch.reference)))
+            fabric.backward(value)
+            optimiser.step()
+            optimiser.zero_grad()
+            terms = _read_terms(loss, epoch=epoch, step=step)  # the one time in a step that the host waits
+            sums = {name: total + terms[name] / steps_per_epoch for name, total in sums.items()}
+            told.on_step(step + 1, sum(terms.values()))
 
-            means = _mean_over_processes(sums, fabric)
-            quality = _mean_psnr(model, validation_pairs, fabric) if validation_pairs else None
-            bar.show_psnr(quality)
-            if fabric.is_global_zero:
-                record.save_epoch(network, objective, optimiser.optimizer, terms=means, psnr_db=quality)
-                write_log(output / "log.csv", record.rows)
-            fabric.barrier()
+        means = _mean_over_processes(sums, fabric)
+        quality = _mean_psnr(model, validation_pairs, fabric) if validation_pairs else None
+        if fabric.is_global_zero:
+            record.save_epoch(network, loss, optimiser.optimizer, terms=means, psnr_db=quality)
+            write_log(output / "log.csv", record.rows)
+        told.on_epoch(epoch + 1, means, quality)
+        fabric.barrier()
 
     if fabric.is_global_zero:
-        save_model(record.model_path, network, make_card(record), overwrite=True)
+        save_model(record.model_path, network, make_card(record, description), overwrite=True)
     fabric.barrier()
+    told.on_end(record.model_path)
     return record.model_path
 
 
-def _make_fabric(precision: str, *, accelerator: str, devices: int) -> Fabric:
-    try:
-        from lightning_fabric import Fabric
-    except ImportError as error:
-        raise MissingExtraError("lightning-fabric", extra="train") from error
-    fabric = Fabric(accelerator=accelerator, devices=devices, precision=precision)  # type: ignore[arg-type]
-    fabric.launch()
-    return fabric
-
-
 def _read_pairs(
-    scans: Sequence[Scan | PairedScan],
+    data: TrainingData,
     config: TrainingConfig,
     cache: Path,
     *,
-    workers: int,
+    network: Network,
+    resources: Resources,
     fabric: Fabric,
-    shown: bool,
+    told: TrainingCallback,
 ) -> list[SlicePairs]:
-    """Let the first process fill the cache, then map it in all of them."""
-    labels = needs_tissue_labels(config.network_settings)
-    if fabric.is_global_zero:
-        with ReadingProgress(shown=shown) as bar:
-            cache_pairs(
-                scans,
-                settings=config.pairs,
-                tissue_labels=labels,
-                folder=cache,
-                workers=workers,
-                on_subject=bar.show,
-            )
+    """Let the first process fill the cache, then map it in the others."""
+    read = partial(
+        cache_pairs,
+        [*data.training, *data.validation],
+        settings=config.pairs,
+        network=network,
+        folder=cache,
+        workers=resources.workers,
+    )
+    filled = read(on_subject=told.on_scans_read) if fabric.is_global_zero else None
     fabric.barrier()
-    return cache_pairs(scans, settings=config.pairs, tissue_labels=labels, folder=cache, workers=workers)
+    return filled or read()
 
 
 def _choose_fraction(pairs: Sequence[SlicePairs], config: TrainingConfig) -> dict[str, list[int]]:
     slices = {subject.subject_id: list(range(len(subject.reference))) for subject in pairs}
     return nested_fractions(slices, fractions=[config.fraction], seed=config.seed)[config.fraction]
-
-
-def _subjects(scans: Sequence[Scan | PairedScan]) -> list[str]:
-    return [scan.subject_id for scan in scans]
-
-
-def _seeded_modules(
-    config: TrainingConfig,
-    train_pairs: Sequence[SlicePairs],
-    slices: Mapping[str, Sequence[int]],
-    patch_list: Path | None,
-) -> tuple[nn.Module, Objective]:
-    """Draw the network's and the filters' first weights from the seed, leaving the global generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        network = build_network(config.network_settings)
-    if dimensions_of(config.network_settings) == 2:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    generator = torch.Generator().manual_seed(config.seed)
-    if not config.objective.learns_filters:
-        return network, Objective(config.objective, generator=generator)
-    patches = (
-        read_patch_list(patch_list)
-        if patch_list
-        else find_candidates(train_pairs, patch_size=config.patches.size, slices=slices)
-    )
-    smooth, sharp = cut_extreme_patches(train_pairs, patches)
-    return network, Objective(config.objective, smooth=smooth, sharp=sharp, generator=generator)
-
-
-def _require_finite(terms: ObjectiveTerms, *, epoch: int, step: int) -> None:
-    try:
-        require_finite(terms)
-    except TrainingError as error:
-        raise TrainingError(f"epoch {epoch + 1}, step {step + 1}: {error}") from error
 
 
 def _set_learning_rate(optimiser: torch.optim.Optimizer, settings: OptimiserSettings, progress: float) -> None:
@@ -246,9 +184,19 @@ def _set_learning_rate(optimiser: torch.optim.Optimizer, settings: OptimiserSett
         group["lr"] = settings.learning_rate * factor
 
 
-def _mean_over_processes(terms: dict[str, float], fabric: Fabric) -> dict[str, float]:
+def _read_terms(loss: SpatioStructuralLoss, *, epoch: int, step: int) -> dict[Term, float]:
+    """Copy the terms of a step to the host, all together, and stop if one is not finite."""
+    values = dict(zip(loss.terms, torch.stack(list(loss.terms.values())).tolist(), strict=True))
+    try:
+        require_finite(values)
+    except TrainingError as error:
+        raise TrainingError(f"epoch {epoch + 1}, step {step + 1}: {error}") from error
+    return values
+
+
+def _mean_over_processes(terms: Mapping[Term, float], fabric: Fabric) -> dict[str, float]:
     means = fabric.all_reduce(torch.tensor(list(terms.values()), dtype=torch.float64), reduce_op="mean")
-    return dict(zip(terms, torch.as_tensor(means).tolist(), strict=True))
+    return dict(zip(map(str, terms), torch.as_tensor(means).tolist(), strict=True))
 
 
 @torch.inference_mode()
@@ -259,16 +207,11 @@ def _mean_psnr(model: nn.Module, pairs: Sequence[SlicePairs], fabric: Fabric) ->
         psnr(true.numpy(), estimate.numpy(), data_range=1.0)
         for subject in pairs
         for enlarged, reference in zip(subject.enlarged, subject.reference, strict=True)
-        for estimate, true in zip(_sharpen(model, enlarged, fabric), _as_slices(reference[None]), strict=True)
+        for estimate, true in zip(_sharpen(model, enlarged, fabric), as_slices(reference[None]), strict=True)
     ]
     return sum(qualities) / len(qualities)
 
 
 def _sharpen(model: nn.Module, enlarged: Tensor, fabric: Fabric) -> Tensor:
     sharpened: Tensor = model(fabric.to_device(enlarged[None]))
-    return _as_slices(sharpened.float().clamp(0, 1).cpu())
-
-
-def _as_slices(images: Tensor) -> Tensor:
-    """Lay stacks (B, 1, D, H, W) out as slices (B D, 1, H, W), which the objective and the PSNR are made for."""
-    return images.movedim(2, 1).flatten(0, 1) if images.ndim == 5 else images
+    return as_slices(sharpened.clamp(0, 1).cpu())

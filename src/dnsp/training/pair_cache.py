@@ -1,13 +1,15 @@
-"""Pairs kept on disk and mapped into memory: a cohort larger than memory, read once for all runs."""
+"""Pairs on disk, mapped into memory: a cohort may be larger than memory, and is read once for all runs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +17,18 @@ import torch
 
 from dnsp.data import PairedScan, Scan
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
-from dnsp.io.file_names import make_file_name
+from dnsp.io.atomic import make_folder, replace_file
+from dnsp.io.names import make_file_name
+from dnsp.networks import Network
 from dnsp.training.config import PairSettings
 from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
 __all__ = ["cache_pairs"]
 
-_FORMAT = 1  # to be raised whenever the same scans and settings give other pairs
+_FORMAT = 2  # raise it whenever the same scans and settings give other pairs, or the file has another layout
+
+_DIGEST_LENGTH = hashlib.sha256().digest_size
+_CHUNK = 2**20
 
 
 def cache_pairs(
@@ -30,30 +36,31 @@ def cache_pairs(
     *,
     settings: PairSettings,
     folder: Path,
-    tissue_labels: bool = False,
+    network: Network | None = None,
     workers: int = 2,
     on_subject: Callable[[int, int], None] | None = None,
 ) -> list[SlicePairs]:
     """Make the pairs of every subject that is not in the cache yet, and map all of them into memory.
 
-    A subject is one ``.npy`` file, which appears whole or not at all: whoever is stopped goes on with the subjects that are
-    missing. Its name holds the subject and a digest of the settings and of the scans' paths, sizes and times, so
-    that a scan that changed, or other settings, make another file.
+    Each subject has one ``.npy`` file, which appears whole or not at all, so that a stopped call resumes with the subjects
+    that are missing. The name holds the subject and a digest of the settings and of the scans' paths, sizes and times: a
+    changed scan, or other settings, give another file. The file ends with a digest of its content; a file that was damaged
+    or altered is made again.
 
     Parameters
     ----------
     scans : sequence of Scan or PairedScan
         The cohort.
     settings : PairSettings
-        How pairs are made.
+        How the pairs are made.
     folder : Path
-        The cache; made where it is missing. Runs may share it, even at the same time.
-    tissue_labels : bool
-        Whether what a network is given has a second channel, with the tissue of every pixel.
+        The cache; made if it is missing. Runs may share it, also at the same time.
+    network : Network, optional
+        Adds the channels that it takes beside the enlarged image. Networks with the same `Network.input_names` share files.
     workers : int
-        Subjects made at the same time; each takes the memory of a scan or two.
+        Subjects that are made at the same time; each takes the memory of a scan or two.
     on_subject : callable, optional
-        Called with subjects done and subjects in all.
+        Called with the number of subjects done and of all subjects.
 
     Returns
     -------
@@ -63,19 +70,16 @@ def cache_pairs(
     Raises
     ------
     DataError, VolumeError
-        If a scan cannot be used, or the cache not be written (a full disk). Subjects done before stay.
+        If a scan cannot be used, or the cache cannot be written. The subjects that are done stay.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: no folder can be made here ({error.strerror or error})") from error
-    files = {scan: folder / _file_name(scan, settings, tissue_labels) for scan in scans}
+    make_folder(folder, error=DataError)
+    files = {scan: folder / _file_name(scan, settings, network) for scan in scans}
     mapped = {scan: pairs for scan, file in files.items() if (pairs := _map(scan, file)) is not None}
     if on_subject is not None:
         on_subject(len(mapped), len(files))
     missing = [scan for scan in files if scan not in mapped]
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        works = [pool.submit(_write, files[scan], scan, settings, tissue_labels) for scan in missing]
+        works = [pool.submit(_write, files[scan], scan, settings, network) for scan in missing]
         try:
             for done, work in enumerate(as_completed(works), start=len(mapped) + 1):
                 work.result()
@@ -87,26 +91,29 @@ def cache_pairs(
     return [mapped.get(scan) or _mapped(scan, files[scan]) for scan in scans]
 
 
-def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, tissue_labels: bool) -> None:  # noqa: FBT001
-    pairs = make_pairs(scan, settings=settings, tissue_labels=tissue_labels)
+def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, network: Network | None) -> None:
+    pairs = make_pairs(scan, settings=settings, network=network)
     both = np.concatenate([pairs.enlarged.numpy(), pairs.reference.numpy()], axis=1)
-    with replace_file(file, overwrite=True, error=DataError) as unfinished:
-        np.save(unfinished, both, allow_pickle=False)
+    with replace_file(file, overwrite=True, error=DataError) as unfinished, unfinished.open("w+b") as opened:
+        np.save(opened, both, allow_pickle=False)
+        opened.write(_digest(opened, opened.tell()))
 
 
 def _mapped(scan: Scan | PairedScan, file: Path) -> SlicePairs:
     pairs = _map(scan, file)
     if pairs is None:
-        raise DataError(f"{file}: was written a moment ago and cannot be read back; is the disk sound?")
+        raise DataError(f"{file}: was just written and cannot be read back; check the disk")
     return pairs
 
 
 def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
-    """Map a subject's file; nothing where it is missing or damaged, which has it made anew."""
+    """Map a subject's file; None if it is missing, or damaged, so that it is made again."""
     try:
-        both: npt.NDArray[np.float32] = np.load(
-            file, mmap_mode="c", allow_pickle=False
-        )  # torch asks for writable memory
+        with file.open("rb") as opened:
+            length = opened.seek(0, os.SEEK_END) - _DIGEST_LENGTH
+            if length < 0 or _digest(opened, length) != opened.read():
+                return None
+        both: npt.NDArray[np.float32] = np.load(file, mmap_mode="c", allow_pickle=False)  # torch needs writable memory
     except (OSError, ValueError, EOFError):
         return None
     if both.dtype != np.float32 or both.ndim not in (4, 5) or both.shape[1] < 2:
@@ -115,9 +122,19 @@ def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
     return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:])
 
 
-def _file_name(scan: Scan | PairedScan, settings: PairSettings, tissue_labels: bool) -> str:  # noqa: FBT001
+def _digest(file: BinaryIO, length: int) -> bytes:
+    """Compute the digest of the first `length` bytes of a file, and leave the file there. NumPy does not look beyond."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while file.tell() < length:
+        digest.update(file.read(min(_CHUNK, length - file.tell())))
+    return digest.digest()
+
+
+def _file_name(scan: Scan | PairedScan, settings: PairSettings, network: Network | None) -> str:
     sources = [scan.low, scan.high] if isinstance(scan, PairedScan) else [scan.path]
     files = [file for source in sources for file in (sorted(source.rglob("*")) if source.is_dir() else [source])]
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), tissue_labels, facts], sort_keys=True)
+    inputs = network.input_names[1:] if network is not None else ()
+    what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), inputs, facts], sort_keys=True)
     return f"{make_file_name(scan.subject_id)}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"

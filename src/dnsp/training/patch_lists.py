@@ -11,15 +11,14 @@ import torch
 from torch import Tensor
 
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
+from dnsp.io import write_table
+from dnsp.io.tables import read_cell
 from dnsp.priors import PatchLocation, find_extreme_patches
 from dnsp.training.slice_pairs import SlicePairs
 
 __all__ = ["ExtremePatch", "cut_extreme_patches", "find_candidates", "read_patch_list", "write_patch_list"]
 
 Kind: TypeAlias = Literal["sharp", "smooth"]
-
-_LEAST_HEAD = 0.7  # of a smooth patch's pixels; empty background would be the smoothest of all
 
 
 class ExtremePatch(NamedTuple):
@@ -35,19 +34,37 @@ class ExtremePatch(NamedTuple):
 
 
 def find_candidates(
-    pairs: Sequence[SlicePairs], *, patch_size: int, slices: Mapping[str, Sequence[int]] | None = None
+    pairs: Sequence[SlicePairs],
+    *,
+    patch_size: int,
+    minimum_head: float = 0.7,
+    slices: Mapping[str, Sequence[int]] | None = None,
 ) -> list[ExtremePatch]:
-    """Find the sharpest and the smoothest patch of every training slice; all are kept until a person says otherwise.
+    """Find the sharpest and the smoothest patch of every training slice, and mark them all as kept.
 
-    Slices near the crown that show too little of the head for a patch have no candidates. With `slices`, only those of each
-    subject are searched.
+    Parameters
+    ----------
+    pairs : sequence of SlicePairs
+        The training subjects; their references are searched.
+    patch_size : int
+        P, the side of a patch in pixels.
+    minimum_head : float
+        The smallest fraction of a smooth patch's pixels that must lie in the head, from 0 to 1; 0 switches the condition
+        off. Slices near the crown that show too little of the head have no candidates.
+    slices : mapping of str to sequence of int, optional
+        The slices of each subject to search; all by default.
+
+    Returns
+    -------
+    list of ExtremePatch
+        Slice by slice, the sharpest patch first.
     """
     candidates = []
     for subject in pairs:
         for index in range(len(subject.reference)) if slices is None else slices.get(subject.subject_id, ()):
             image = subject.reference[index]  # (1, H, W)
             try:
-                extremes = find_extreme_patches(image[0], patch_size=patch_size, minimum_foreground=_LEAST_HEAD)
+                extremes = find_extreme_patches(image[0], patch_size=patch_size, minimum_foreground=minimum_head)
             except DataError:
                 continue
             found: tuple[tuple[Kind, PatchLocation], ...] = (
@@ -105,13 +122,8 @@ def cut_extreme_patches(pairs: Sequence[SlicePairs], patches: Sequence[ExtremePa
 
 def write_patch_list(patches: Sequence[ExtremePatch], path: Path, *, overwrite: bool = False) -> None:
     """Write candidates as tab-separated text, one a line, with a first column (yes or no) to be edited."""
-    with (
-        replace_file(path, overwrite=overwrite) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(ExtremePatch._fields)
-        writer.writerows(["yes" if patch.keep else "no", *patch[1:]] for patch in patches)
+    rows = (["yes" if patch.keep else "no", *patch[1:]] for patch in patches)
+    write_table(path, ExtremePatch._fields, rows, delimiter="\t", overwrite=overwrite, error=DataError)
 
 
 def read_patch_list(path: Path) -> list[ExtremePatch]:
@@ -125,7 +137,7 @@ def read_patch_list(path: Path) -> list[ExtremePatch]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: not a readable patch list ({error})") from error
     if not lines or tuple(lines[0]) != ExtremePatch._fields:
         raise DataError(
@@ -142,5 +154,5 @@ def read_patch_list(path: Path) -> list[ExtremePatch]:
             ) from error
         if keep not in ("yes", "no") or kind not in ("sharp", "smooth"):
             raise DataError(f"{path}, line {number}: keep is yes or no, kind is sharp or smooth")
-        patches.append(ExtremePatch(keep == "yes", kind, subject_id, index, top, left, size))  # type: ignore[arg-type]
+        patches.append(ExtremePatch(keep == "yes", kind, read_cell(subject_id), index, top, left, size))  # type: ignore[arg-type]
     return patches

@@ -1,10 +1,8 @@
-"""What a run leaves on disk: the state to go on from, the log, and the card of the finished model."""
+"""The folder of a run: which run it is, how far it is, its log, and the card of the finished model."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -12,96 +10,108 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from dnsp._version import __version__
-from dnsp.data import PairedScan, Scan
-from dnsp.errors import TrainingError
-from dnsp.io.atomic import replace_file
-from dnsp.networks import ModelCard
+from dnsp.errors import DataError, SettingError, TrainingError
+from dnsp.io import write_table
+from dnsp.io.atomic import make_folder
+from dnsp.networks import ModelCard, NetworkDescription
 from dnsp.training.config import TrainingConfig
+from dnsp.training.recipes import rename_old_settings
+from dnsp.training.run_data import TrainingData
+from dnsp.training.run_state import RunIdentity, RunState, read_state, write_state
+from dnsp.training.typed_settings import convert_settings
 
 __all__ = ["RunRecord", "make_card", "write_log"]
 
 
 class RunRecord:
-    """The folder of one run: which run it is, how far it has come, and the state it goes on from.
+    """The folder of one run: which run it is, how far it is, and the state to resume from.
 
     Parameters
     ----------
     folder : Path
-        Made where it is missing.
+        Made if it is missing.
     config : TrainingConfig
         The run's settings.
-    training, validation : sequence of Scan or PairedScan
+    data : TrainingData
         Its subjects.
-    data_name : str
-        How the card names the data.
-    patch_list : Path, optional
-        The edited list of sharp and smooth patches; its content is part of what the run is.
+    initial_model : Path, optional
+        The file that training starts from. Its content is part of what the run is, as that of the patch list is.
 
     Raises
     ------
     TrainingError
         If the folder holds another run, or a state that cannot be read.
+    DataError
+        If the folder cannot be made, or the patch list or the model not be read.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        config: TrainingConfig,
-        training: Sequence[Scan | PairedScan],
-        validation: Sequence[Scan | PairedScan],
-        data_name: str,
-        patch_list: Path | None = None,
+        self, folder: Path, *, config: TrainingConfig, data: TrainingData, initial_model: Path | None = None
     ) -> None:
+        patch_list = config.filter_patches.patch_list
         self.config = config
         self.data = {
-            "name": data_name,
-            "training_subjects": [scan.subject_id for scan in training],
-            "validation_subjects": [scan.subject_id for scan in validation],
-            "patch_list": hashlib.sha256(patch_list.read_bytes()).hexdigest() if patch_list else "",
+            "name": data.name,
+            "training_subjects": list(data.split.training),
+            "validation_subjects": list(data.split.validation),
+            "patch_list": _digest_file(Path(patch_list)) if patch_list else "",
+            "initial_model": _digest_file(initial_model) if initial_model else "",
         }
         self.model_path = folder / "model.safetensors"
-        self.rows: list[dict[str, float]] = []
         self.counts: dict[str, int] = {}  # slices and patches, for the card
         self._state_path = folder / "state.safetensors"
-        folder.mkdir(parents=True, exist_ok=True)
+        self._state: RunState | None = None
+        make_folder(folder, error=DataError)
         if self._state_path.exists():
-            self._read_progress()
+            self._state = read_state(self._state_path)
+            self._require_same_run(self._state)
+        self.rows: list[dict[str, float]] = list(self._state.rows) if self._state else []
 
     def is_finished(self) -> bool:
         """Whether every epoch is done and the model is written."""
         return len(self.rows) == self.config.optimiser.epochs and self.model_path.exists()
 
-    def restore(self, network: nn.Module, objective: nn.Module, optimiser: torch.optim.Optimizer) -> int:
+    def restore(self, network: nn.Module, loss: nn.Module, optimiser: torch.optim.Optimizer) -> int:
         """Load the last complete epoch into the modules and the optimiser, where there is one.
 
         Returns
         -------
         int
-            The number of epochs done.
+            The number of epochs that are done.
+
+        Raises
+        ------
+        TrainingError
+            If the state does not fit the modules, or was begun with other arithmetic.
         """
-        if not self.rows:
+        if self._state is None:
             return 0
-        with safe_open(self._state_path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        network.load_state_dict(_below("network.", tensors))
-        objective.load_state_dict(_below("objective.", tensors))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in _below("optimiser.", tensors).items():
-            index, _, entry = name.partition(".")
-            moments.setdefault(int(index), {})[entry] = tensor
-        optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
+        state, self._state = self._state, None
+        if state.format == 1 and self.config.precision == "bfloat16":
+            raise TrainingError(
+                f"{self._state_path}: dnsp 0.1 began this run with bf16-mixed, which rounded the images too, and it cannot be "
+                "resumed; choose another folder, or move this one away"
+            )
+        try:
+            network.load_state_dict(_below("network.", state.tensors))
+            loss.load_state_dict(_below("loss.", state.tensors))
+            optimiser.load_state_dict(
+                {**optimiser.state_dict(), "state": _moments(_below("optimiser.", state.tensors), optimiser)}
+            )
+        except (RuntimeError, KeyError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise TrainingError(
+                f"{self._state_path}: does not fit this run, or is damaged ({reason}); move it away to start anew"
+            ) from error
         return len(self.rows)
 
     def save_epoch(
         self,
         network: nn.Module,
-        objective: nn.Module,
+        loss: nn.Module,
         optimiser: torch.optim.Optimizer,
         *,
         terms: Mapping[str, float],
@@ -111,42 +121,39 @@ class RunRecord:
         quality = {} if psnr_db is None else {"psnr_db": psnr_db}
         self.rows.append({"epoch": len(self.rows) + 1, **terms, "loss": sum(terms.values()), **quality})
         tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-        tensors |= {f"objective.{name}": tensor for name, tensor in objective.state_dict().items()}
+        tensors |= {f"loss.{name}": tensor for name, tensor in loss.state_dict().items()}
         for index, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
-        metadata = {"run": self._identity(), "rows": json.dumps(self.rows)}
-        with replace_file(self._state_path, overwrite=True) as unfinished:
-            cpu_tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-            unfinished.write_bytes(save(cpu_tensors, metadata=metadata))
+        write_state(self._state_path, RunState(RunIdentity(self.config.to_dict(), self.data), self.rows, tensors))
 
-    def _read_progress(self) -> None:
+    def _require_same_run(self, state: RunState) -> None:
         try:
-            with safe_open(self._state_path, framework="pt") as file:
-                metadata = file.metadata() or {}
-            run, self.rows = metadata["run"], json.loads(metadata["rows"])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            settings, _ = rename_old_settings(state.identity.config)
+            there = convert_settings(settings, TrainingConfig)
+        except SettingError as error:
             raise TrainingError(
-                f"{self._state_path}: not the state of a run ({error}); move it away to start anew"
+                f"{self._state_path}: the settings of this run cannot be read by dnsp {__version__} ({error}); choose another "
+                "folder, or move this one away"
             ) from error
-        if run != self._identity():
+        differing = _first_difference(
+            _facts(there, {"initial_model": "", **state.identity.data}), _facts(self.config, self.data)
+        )
+        if differing:
             raise TrainingError(
-                f"{self._state_path.parent} holds a run with other settings or subjects: "
-                f"{_first_difference(run, self._identity())}; choose another folder, or move this one away"
+                f"{self._state_path.parent} holds a run with other settings or subjects: {differing}; choose another folder, "
+                "or move this one away"
             )
-
-    def _identity(self) -> str:
-        return json.dumps({"config": self.config.to_dict(), "data": self.data}, sort_keys=True)
+        if len(state.rows) > self.config.optimiser.epochs:
+            raise TrainingError(f"{self._state_path}: has more epochs than its run; move it away to start anew")
 
 
 def write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     """Write a run's epochs as CSV: epoch, each weighted term's mean, their sum, and any validation PSNR in dB."""
-    with replace_file(path, overwrite=True) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    columns = list(rows[0])
+    write_table(path, columns, ([row[name] for name in columns] for row in rows), overwrite=True, error=TrainingError)
 
 
-def make_card(record: RunRecord) -> ModelCard:
+def make_card(record: RunRecord, network: NetworkDescription) -> ModelCard:
     """Describe a finished run's model."""
     figures: dict[str, Any] = {}
     if "psnr_db" in record.rows[-1]:
@@ -155,8 +162,8 @@ def make_card(record: RunRecord) -> ModelCard:
             "protocol": "mean over the validation subjects' slices, whole slice clipped to [0, 1], data range 1",
         }
     return ModelCard(
-        network=record.config.network_settings,
-        scale=record.config.pairs.scale,
+        network=network,
+        scales=(record.config.pairs.scale,),
         data={**record.data, **record.counts},
         settings=record.config.to_dict(),
         figures=figures,
@@ -168,18 +175,50 @@ def make_card(record: RunRecord) -> ModelCard:
     )
 
 
+def _digest_file(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _first_difference(old_run: str, new_run: str) -> str:
-    """Name the first setting in which two runs differ."""
-    old, new = (dict(_flat("", json.loads(run))) for run in (old_run, new_run))
-    name = next(name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
-    return f"{name} is {old.get(name)!r} there, {new.get(name)!r} here"
+def _moments(tensors: Mapping[str, Tensor], optimiser: torch.optim.Optimizer) -> dict[int, dict[str, Tensor]]:
+    """Sort Adam's moments by parameter, and see that each has its own and their shapes fit."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, entry = name.partition(".")
+        moments.setdefault(int(index), {})[entry] = tensor
+    for number, parameter in enumerate(parameters):
+        shapes = {name: tensor.shape for name, tensor in moments.get(number, {}).items()}
+        if shapes and shapes != {"step": (), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}:
+            raise ValueError(f"the moments of parameter {number} do not fit it")
+    if any(number >= len(parameters) for number in moments):
+        raise ValueError("there are moments of more parameters than the run has")
+    return moments
+
+
+def _facts(config: TrainingConfig, data: Mapping[str, Any]) -> dict[str, Any]:
+    """List what a run's result follows from: file names and numbers of subjects stand in the data by their content."""
+    facts = dict(_flat("", {"config": config.to_dict(), "data": dict(data)}))
+    for name in ("initial_model", "filter_patches.patch_list", "test_subjects"):
+        del facts[f"config.{name}"]
+    return facts
+
+
+def _first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Name the first setting in which two runs differ; nothing where they are the same."""
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            return f"{name} is {old.get(name)!r} there, {new.get(name)!r} here"
+    return ""
 
 
 def _flat(prefix: str, value: Any) -> list[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        return [(prefix, value)]
+    if not isinstance(value, dict) or not value:
+        return [(prefix, list(value) if isinstance(value, tuple) else value)]
     return [pair for name, inner in value.items() for pair in _flat(f"{prefix}.{name}".lstrip("."), inner)]

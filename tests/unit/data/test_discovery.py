@@ -61,7 +61,7 @@ def test_a_suffix_or_entity_that_is_not_there_is_refused_with_those_that_are(mak
     line = refusal(lambda: find_scans(folder, entities={"ses": "7T"}), folder, DataError)
     assert "no T1w scan with ses-7T" in line
     assert line.endswith("ses-3T")
-    assert "no scans" in refusal(lambda: find_scans(make_bids(folder="void")), folder.parent / "void", DataError)
+    assert "there are: none" in refusal(lambda: find_scans(make_bids(folder="void")), folder.parent / "void", DataError)
 
 
 def test_adni_subjects_come_from_the_path(make_files):
@@ -85,9 +85,9 @@ def test_two_images_of_an_adni_subject_need_a_choice(make_files, refusal):
     line = refusal(lambda: find_scans(folder), folder, DataError)
     assert "subject 002_S_0413" in line
     assert all(name in line for name in names)
-    assert found(folder, series="rage_repeat") == {"002_S_0413": names[1]}
-    assert found(folder, series="/MP-RAGE/*.nii") == {"002_S_0413": names[0]}
-    assert "no path holds 'SPGR'" in refusal(lambda: find_scans(folder, series="SPGR"), folder, DataError)
+    assert found(folder, pattern="rage_repeat") == {"002_S_0413": names[1]}
+    assert found(folder, pattern="/MP-RAGE/*.nii") == {"002_S_0413": names[0]}
+    assert "no path matches --pattern 'SPGR'" in refusal(lambda: find_scans(folder, pattern="SPGR"), folder, DataError)
 
 
 def test_a_file_of_no_adni_subject_is_refused(make_files, refusal):
@@ -98,7 +98,7 @@ def test_a_file_of_no_adni_subject_is_refused(make_files, refusal):
 def test_any_other_folder_is_read_by_file_names(make_files):
     folder = make_files("b.nii.gz", "a.nii", "c.hdr", "c.img", "notes.txt", "deeper/d.nii", ".hidden.nii")
     assert found(folder) == {"a": "a.nii", "b": "b.nii.gz", "c": "c.hdr"}
-    assert found(folder, series="b.nii") == {"b": "b.nii.gz"}
+    assert found(folder, pattern="b.nii") == {"b": "b.nii.gz"}
 
 
 def test_two_files_of_one_name_are_refused(make_files, refusal):
@@ -118,7 +118,7 @@ def test_choices_that_cannot_be_made_are_refused(make_files, tmp_path, refusal):
     refusal(lambda: find_scans(folder, entities={"ses": "1"}), folder, SettingError)
     table = tmp_path / "scans.csv"
     table.write_text("subject_id,path\na,cohort/a.nii\n")
-    refusal(lambda: find_scans(table, series="a"), table, SettingError)
+    refusal(lambda: find_scans(table, pattern="a"), table, SettingError)
     refusal(lambda: find_scans(table, entities={"ses": "1"}), table, SettingError)
 
 
@@ -167,10 +167,10 @@ def test_a_table_names_scans_relative_to_itself(make_files, tmp_path, name, mark
         ("subject_id,file\na,a.nii\n", "no column path; there are: subject_id, file"),
         ("", "no column subject_id; there are: none"),
         ("subject_id,path\n", "no rows below the heading"),
-        ("subject_id,path\na,a.nii\na,b.nii\n", "subject a stands on lines 2 and 3"),
+        ("subject_id,path\na,a.nii\na,b.nii\n", "subject a is on lines 2 and 3"),
         ("subject_id,path\na,a.nii\n,b.nii\n", "line 3 has no subject_id"),
         ("subject_id,path\na\n", "line 2: subject a has no file in the column path"),
-        ("subject_id,path\na,c.nii\n", "line 2: subject a: there is no file"),
+        ("subject_id,path\na,c.nii\n", "c.nii does not exist (column path)"),
         ("subject_id,path\na,a.nii,b.nii\n", "line 2 has more cells than the heading"),
         ('subject_id,path\na,"a.nii\n', "not a table"),
         (b"subject_id,path\n\xe9,a.nii\n", "not a table in UTF-8"),
@@ -190,7 +190,7 @@ def test_a_file_that_is_no_table_is_refused(make_files, refusal):
 def test_subjects_are_chosen_by_name_with_or_without_prefix(make_files):
     scans = find_scans(make_files("sub-01.nii", "sub-02.nii", "sub-03.nii"))
     assert [scan.subject_id for scan in choose_subjects(scans, ["03", "sub-01"])] == ["sub-03", "sub-01"]
-    with pytest.raises(DataError, match=r"no scan of subject 04; there are: 01, 02, 03"):
+    with pytest.raises(DataError, match=r"no scan of subject 04; the subjects are: 01, 02, 03"):
         choose_subjects(scans, ["04"])
     with pytest.raises(DataError, match="named twice"):
         choose_subjects(scans, ["01", "sub-01"])

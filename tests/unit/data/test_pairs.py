@@ -62,8 +62,8 @@ def test_a_table_names_pairs_relative_to_itself(make_files):
         ("subject_id,low\na,low.nii\n", "no column high; there are: subject_id, low"),
         ("subject_id,low,high\n", "no rows below the heading"),
         ("subject_id,low,high\na,low.nii,\n", "line 2: subject a has no file in the column high"),
-        ("subject_id,low,high\na,gone.nii,high.nii\n", "gone.nii (column low)"),
-        ("subject_id,low,high\na,low.nii,high.nii\na,low.nii,high.nii\n", "subject a stands on lines 2 and 3"),
+        ("subject_id,low,high\na,gone.nii,high.nii\n", "gone.nii does not exist (column low)"),
+        ("subject_id,low,high\na,low.nii,high.nii\na,low.nii,high.nii\n", "subject a is on lines 2 and 3"),
         ("subject_id,low,high\na,low.nii,low.nii\n", "the same file"),
     ],
 )

@@ -74,11 +74,11 @@ def test_all_different_splits_can_be_drawn_and_no_more():
 
 
 def test_splits_that_cannot_be_drawn_are_refused():
-    with pytest.raises(DataError, match="there are 15"):
+    with pytest.raises(DataError, match="the 15 subjects"):
         draw_splits(COHORT, train=6, test=10, draws=1, seed=0)
     with pytest.raises(DataError, match="named twice"):
         draw_splits(["a", "b", "a"], train=1, test=1, draws=1, seed=0)
-    with pytest.raises(SettingError, match="at least 1"):
+    with pytest.raises(SettingError, match="must be 1 or more"):
         draw_splits(COHORT, train=5, test=0, draws=1, seed=0)
 
 
@@ -114,7 +114,7 @@ def test_fractions_out_of_range_are_refused():
     for fraction in (0.0, -0.5, 1.5, float("nan")):
         with pytest.raises(SettingError, match="at most 1"):
             nested_fractions(SLICES, fractions=(fraction,), seed=0)
-    with pytest.raises(DataError, match="is none"):
+    with pytest.raises(DataError, match="is no slice"):
         nested_fractions({"a": [1, 2]}, fractions=(0.1,), seed=0)
 
 
@@ -143,11 +143,11 @@ def test_a_subject_on_two_sides_is_refused():
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "no JSON"),
-        ("[]", "must hold lists"),
-        ('{"training": ["a"], "test": ["b"]}', "must hold lists"),
-        ('{"training": ["a"], "test": [1], "validation": []}', "must hold lists"),
-        ('{"training": ["a"], "test": "b", "validation": []}', "must hold lists"),
+        ("", "not JSON"),
+        ("[]", "must have lists"),
+        ('{"training": ["a"], "test": ["b"]}', "must have lists"),
+        ('{"training": ["a"], "test": [1], "validation": []}', "must have lists"),
+        ('{"training": ["a"], "test": "b", "validation": []}', "must have lists"),
         ('{"training": ["a"], "test": ["a"], "validation": []}', "subject a is named twice"),
     ],
 )

@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
-import dnsp.io.nifti
+import dnsp.io.stored_voxels
 from dnsp.errors import SettingError, VolumeError
 from dnsp.io import read_nifti, write_nifti
 
@@ -77,7 +77,7 @@ def test_dimensions_are_kept_as_the_header_has_them(source, tmp_path, shape, nam
 
 
 def test_voxels_are_read_whole_whatever_the_size_of_a_piece(source, monkeypatch, ramp):
-    monkeypatch.setattr(dnsp.io.nifti, "_CHUNK_VOXELS", 100)
+    monkeypatch.setattr(dnsp.io.stored_voxels, "_CHUNK_VOXELS", 100)
     np.testing.assert_array_equal(read_nifti(source(name="scan.nii.gz")).voxels, ramp())
 
 

@@ -1,8 +1,12 @@
+import warnings
+
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from nibabel.nifti1 import Nifti1Extension
 
+from dnsp.errors import DataWarning
 from dnsp.io import read_nifti, write_nifti
 from dnsp.volume import Volume, rescaled_affine
 
@@ -64,7 +68,9 @@ def written(tmp_path):
     """Write a volume and give the header as nibabel reads it."""
 
     def write(volume, name="out.nii.gz"):
-        write_nifti(volume, tmp_path / name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # of codes 0, which has a test of its own
+            write_nifti(volume, tmp_path / name)
         return nibabel.load(tmp_path / name).header
 
     return write
@@ -204,6 +210,16 @@ def test_codes_0_place_the_voxels_by_their_sizes_alone(scan, written):
     header = written(enlarged(volume))
     assert (header["qform_code"], header["sform_code"]) == (0, 0)
     assert_same_place(header.get_best_affine(), rescaled_affine(volume.affine, ZOOM))
+
+
+def test_codes_0_warn_of_how_far_the_result_seems_to_move_elsewhere(scan, tmp_path):
+    volume = scan(codes=(0, 0))
+    with pytest.warns(DataWarning, match=r"ITK and 3D Slicer 0.225 x 0.433 x 0 mm off"):
+        write_nifti(enlarged(volume), tmp_path / "out.nii")
+    before, after = (SimpleITK.ReadImage(str(tmp_path / name)) for name in ("scan.nii.gz", "out.nii"))
+    corners = [image.TransformContinuousIndexToPhysicalPoint([-0.5] * 3) for image in (before, after)]
+    np.testing.assert_allclose(np.abs(np.subtract(*corners)), (0.225, 1.3 / 3, 0), atol=1e-5)
+    write_nifti(volume, tmp_path / "same.nii")  # the grid as it was: nothing to warn of
 
 
 def test_codes_0_do_not_stay_where_the_sizes_no_longer_tell(scan, written):

@@ -150,7 +150,7 @@ def test_a_slice_without_enough_head_is_refused(reference, estimate, index):
 def test_voxels_that_are_not_finite_are_refused(reference, estimate, spoiled):
     scans = {"reference": reference, "estimate": estimate}
     scans[spoiled].voxels[3, 3, 3] = np.nan
-    with pytest.raises(VolumeError, match=f"the {spoiled} of sub-01 holds NaN"):
+    with pytest.raises(VolumeError, match=f"the {spoiled} of sub-01 has NaN"):
         evaluate_volume(**scans, axis=2, protocol=Protocol(), **WHO)
 
 
@@ -189,7 +189,7 @@ def test_grids_that_part_at_the_far_corner_are_refused(reference, estimate):
 
 
 def test_a_series_is_not_on_the_grid_of_a_single_scan(reference):
-    with pytest.raises(VolumeError, match="bring them to one grid"):
+    with pytest.raises(VolumeError, match="resample one of them"):
         require_same_grid(reference, reference.with_voxels(reference.voxels[..., None]))
 
 

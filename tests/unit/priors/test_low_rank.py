@@ -153,11 +153,11 @@ def test_the_prior_is_the_mean():
     assert repr(LowRankPrior(0.5)) == "LowRankPrior(delta=0.5)"
 
 
-@pytest.mark.parametrize("delta", [0.0, -1.0, float("nan"), float("inf")])
-def test_delta_must_be_positive(delta):
-    with pytest.raises(SettingError, match="delta must be positive"):
+@pytest.mark.parametrize("delta", [0.0, -1.0, float("nan"), float("inf"), 1e300, 1e-300])
+def test_delta_must_be_within_its_range(delta):
+    with pytest.raises(SettingError, match="delta must be from 1e-09 to 1e"):
         soft_rank(torch.zeros(1, 1, 3, 3), delta=delta)
-    with pytest.raises(SettingError, match="delta must be positive"):
+    with pytest.raises(SettingError, match="delta must be from 1e-09 to 1e"):
         LowRankPrior(delta)
 
 

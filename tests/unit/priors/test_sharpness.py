@@ -47,6 +47,16 @@ def test_filters_begin_at_the_laplacian():
     torch.testing.assert_close(quarter.filters(), laplacian_kernel("gradient").expand(2, 3, 3))
 
 
+def test_random_filters_are_as_large_as_the_laplacian_and_lie_around_zero():
+    drawn = LearnableSharpnessPrior(2000, init="random", bounded=False).filters()
+    assert drawn.std().item() == pytest.approx((20 / 9) ** 0.5, rel=0.02)  # the Laplacian's squares sum to 20
+    assert abs(drawn.mean(dim=0)).max() < 0.15
+    distance = torch.linalg.matrix_norm(drawn - laplacian_kernel())
+    assert distance.min() > 1.5
+    with pytest.raises(SettingError, match="init is 'laplacian' or 'random', not 'zeros'"):
+        LearnableSharpnessPrior(init="zeros")
+
+
 def test_filters_come_from_their_generator_alone():
     state = torch.random.get_rng_state()
     first, again = LearnableSharpnessPrior(), LearnableSharpnessPrior()

@@ -13,7 +13,7 @@ from dnsp.reproduction import (
     EvidenceExperiment,
     Trainings,
     Variant,
-    change_objective,
+    change_loss,
     choose_experiments,
     data_needed,
     make_plan,
@@ -69,7 +69,7 @@ def test_the_name_of_a_cell_follows_from_every_setting_and_from_nothing_else(mak
     assert identity(replace(PAPER, name="other", seeds=(0, 7), scales=(2,))) == same
     for other in (
         replace(PAPER, test_slices_per_subject=39),
-        replace(PAPER, objective=replace(PAPER.objective, alpha=2e-5)),
+        replace(PAPER, loss=replace(PAPER.loss, alpha=2e-5)),
         replace(PAPER, optimiser=replace(PAPER.optimiser, epochs=49)),
         replace(PAPER, subjects_per_side=9),
         replace(PAPER, edsr="edsr-small"),
@@ -149,7 +149,7 @@ def test_variants_have_names_of_their_own_and_change_what_they_say():
     assert {"NP", "LR", "FS", "LS", "AP", "TVLR"} <= PAPER.variants.keys()
     variant = Variant(prior="AP", form="matched", unbounded_filters=True, low_rank=0.1, sharpness=10)
     assert variant.name == "AP_matched_unbounded_alpha0.1_beta10"
-    changed = change_objective(PAPER.objective, variant)
+    changed = change_loss(PAPER.loss, variant)
     assert (changed.preset, changed.form, changed.bounded_filters, changed.reduction) == (
         "AP",
         "matched",
@@ -157,9 +157,9 @@ def test_variants_have_names_of_their_own_and_change_what_they_say():
         "mean",
     )
     assert (changed.alpha, changed.beta, changed.gamma) == pytest.approx((1e-6, 5e-2, 1e-7))
-    assert change_objective(PAPER.objective, Variant(prior="LR")) == replace(PAPER.objective, preset="LR")
-    printed = change_objective(PAPER.objective, Variant(prior="AP", form="paper"))
-    assert (printed.form, printed.bounded_filters, printed.reduction) == ("literal", False, "sum")
+    assert change_loss(PAPER.loss, Variant(prior="LR")) == replace(PAPER.loss, prior="LR")
+    printed = change_loss(PAPER.loss, Variant(prior="AP", form="paper"))
+    assert (printed.form, printed.bounds_filters, printed.sums_pixels) == ("paper", False, True)
     assert Variant(prior="AP", form="paper").name == "AP_paper"
     with pytest.raises(SettingError, match="factor of a weight must be above 0"):
         Variant(prior="LR", low_rank=0.0)
@@ -174,7 +174,7 @@ def test_the_paper_budget_is_the_papers(whole_plan):
     for dataset, config in configs.items():
         assert config.network == "edsr-paper"
         assert (config.optimiser.epochs, config.optimiser.batch_size, config.optimiser.learning_rate) == (50, 64, 1e-4)
-        assert (config.optimiser.schedule, config.objective.alpha, config.objective.beta) == ("constant", 1e-5, 5e-3)
+        assert (config.optimiser.schedule, config.loss.alpha, config.loss.beta) == ("constant", 1e-5, 5e-3)
         assert config.pairs.slices_per_subject == 40
         assert config.patches.per_slice == (20 if dataset == "brainweb" else 16)
         assert not config.patches.fresh_each_epoch
@@ -242,7 +242,7 @@ def evidence(make_data, name):
     methods = Counter(planned.cell.method for planned in plan)
     first = plan[0].cell
     config = first.settings
-    assert config.precision == "32-true"
+    assert config.precision == "float32"
     assert first.scale == 2
     assert first.split.test == tuple(f"{number:02d}" for number in range(11, 21))
     slices = round(len(first.split.training) * config.pairs.slices_per_subject * first.fraction)

@@ -9,11 +9,11 @@ from dnsp.errors import DataError
 from dnsp.reproduction.results_files import (
     read_example,
     read_filters,
-    read_json,
+    read_record,
     read_rows,
     write_example,
     write_filters,
-    write_json,
+    write_record,
     write_rows,
 )
 from dnsp.reproduction.schema import CellFacts, EpochRow, Example, ImageRow, LearnedFilters
@@ -69,8 +69,8 @@ def test_a_record_is_read_back(tmp_path):
     facts = CellFacts(
         id="a", dataset="adni", method="m", scale=2, fraction=1.0, seed=0, is_fold=False, follows_from={"x": 1}
     )
-    write_json(tmp_path / "cell.json", facts)
-    assert read_json(tmp_path / "cell.json", CellFacts) == facts
+    write_record(tmp_path / "cell.json", facts)
+    assert read_record(tmp_path / "cell.json", CellFacts) == facts
 
 
 def test_pictures_are_read_back(tmp_path):

@@ -19,7 +19,7 @@ from dnsp.reproduction import (
     make_plan,
     run_cells,
 )
-from dnsp.reproduction.results_files import write_example, write_filters, write_json, write_rows
+from dnsp.reproduction.results_files import write_example, write_filters, write_record, write_rows
 from dnsp.reproduction.run import Outcome
 from dnsp.reproduction.run_cell import describe_cell
 from dnsp.reproduction.schema import Example, ImageRow, LearnedFilters
@@ -31,7 +31,7 @@ def pretend_run(cell, data, *, results, workers=1):
     """Leave what a cell leaves, without training anything."""
     folder = folder_of(cell.id, results)
     folder.mkdir(parents=True)
-    write_json(folder / "cell.json", describe_cell(cell))
+    write_record(folder / "cell.json", describe_cell(cell))
     if "-" in cell.method:
         (folder / "log.csv").write_text(
             "epoch,data,loss,psnr_db\n1,0.5,0.5,30.25\n" if cell.split.validation else "epoch,data,loss\n1,0.5,0.5\n"

@@ -36,7 +36,7 @@ def test_pairs_are_views_of_the_files(scans, tmp_path):
     (pairs, *_) = cache_pairs(scans, settings=SETTINGS, folder=tmp_path)
     file = next(tmp_path.glob("a-*.npy"))
     with file.open("r+b") as opened:
-        opened.seek(file.stat().st_size - 4)
+        opened.seek(file.stat().st_size - 32 - 4)  # the last pixel stands before the digest
         opened.write(np.float32(0.123).tobytes())
     assert pairs.reference.flatten()[-1] == np.float32(0.123)
 
@@ -64,12 +64,33 @@ def test_other_settings_or_a_changed_scan_make_other_pairs(scans, tmp_path, writ
     assert not torch.equal(before.reference, changed.reference)
 
 
-@pytest.mark.parametrize("damage", [b"", b"nothing", None])
-def test_a_damaged_file_is_made_anew(scans, tmp_path, damage):
+def altered(content):
+    return content[:-1000] + bytes([content[-1000] ^ 1]) + content[-999:]
+
+
+def turned(content):
+    return content.replace(b"(4, 2, 40, 44)", b"(4, 2, 44, 40)")
+
+
+DAMAGE = {
+    "emptied": lambda _: b"",
+    "replaced": lambda _: b"nothing",
+    "cut": lambda content: content[:-100],
+    "without its digest": lambda content: content[:-32],
+    "altered by a bit": altered,
+    "turned": turned,
+    "a header of many brackets": lambda content: content[:10] + b"(" * 100_000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_file_is_made_again(scans, tmp_path, damage):
     whole = make_pairs(scans[0], settings=SETTINGS)
     cache_pairs(scans[:1], settings=SETTINGS, folder=tmp_path)
     file = next(tmp_path.glob("a-*.npy"))
-    file.write_bytes(file.read_bytes()[:-100] if damage is None else damage)
+    content = file.read_bytes()
+    file.write_bytes(damage(content))
+    assert file.read_bytes() != content
     assert equal(cache_pairs(scans[:1], settings=SETTINGS, folder=tmp_path)[0], whole)
 
 
@@ -104,7 +125,7 @@ def test_a_scan_that_cannot_be_used_is_named_and_the_others_stay(scans, tmp_path
 
 def test_a_cache_that_cannot_be_written_is_one_line(scans, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="no folder can be made here"):
+    with pytest.raises(DataError, match="name another folder"):
         cache_pairs(scans, settings=SETTINGS, folder=tmp_path / "file" / "cache")
 
 

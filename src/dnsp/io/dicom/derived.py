@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
+from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +16,12 @@ from dnsp.errors import VolumeError
 from dnsp.io.dicom.facts import series_facts
 from dnsp.io.dicom.folder import IMPLEMENTATION, replace_folder, require_writable_folder
 from dnsp.io.dicom.geometry import LPS_TO_RAS
-from dnsp.io.dicom.series import fact, guard, require_pydicom
+from dnsp.io.dicom.headers import fact, guard, require_pydicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from dnsp.io.dicom.series import DicomSource
+    from dnsp.io.dicom.slices import DicomSource
     from dnsp.volume import Volume
 
 __all__ = ["require_writable_dicom_series", "write_dicom_series"]
@@ -47,12 +49,21 @@ def require_writable_dicom_series(folder: str | Path, *, source: DicomSource, ov
     ------
     VolumeError
         If the folder holds anything (with `overwrite`: anything but files that dnsp wrote as DICOM), no folder can be
-        made beside it, or the source's facts cannot be handed on (not MR, no study).
+        made beside it, or the source cannot be written as one (several volumes, not MR, no study, a damaged header).
     MissingExtraError
         If pydicom is not installed.
     """
     require_pydicom()
-    _facts(source, "", Path(folder))
+    from pydicom.uid import generate_uid
+
+    if source.volumes > 1:
+        raise VolumeError(
+            f"{folder}: the source holds {source.volumes} volumes, but a derived series holds one; choose one with --volume"
+        )
+    dataset = _facts(source, "", Path(folder))
+    with guard(f"{folder}: the header of the source series"):
+        dataset.SOPInstanceUID = generate_uid(prefix=None)
+        _encode(dataset, BytesIO())
     require_writable_folder(Path(folder), overwrite=overwrite)
 
 
@@ -174,8 +185,16 @@ def _set_grid(dataset: Dataset, volume: Volume, source: DicomSource, folder: Pat
     dataset.PixelSpacing = [_decimal(spacing[1]), _decimal(spacing[0])]  # between rows, between columns
     dataset.ImageOrientationPatient = [_decimal(cosine) for cosine in (*directions[:, 0], *directions[:, 1])]
     dataset.SpacingBetweenSlices = _decimal(spacing[2])
-    thickness = fact(source.dataset, source.frame, "SliceThickness") or source.slice_spacing_mm
-    dataset.SliceThickness = _decimal(float(thickness) * spacing[2] / source.slice_spacing_mm)
+    dataset.SliceThickness = _decimal(_thickness_mm(source) * spacing[2] / source.slice_spacing_mm)
+
+
+def _thickness_mm(source: DicomSource) -> float:
+    """Read the slice thickness, or take the spacing of the slices where it is missing or makes no sense."""
+    try:
+        thickness = float(fact(source.dataset, source.frame, "SliceThickness"))
+    except (TypeError, ValueError):  # missing, several values, or no number
+        return source.slice_spacing_mm
+    return thickness if isfinite(thickness) and thickness > 0 else source.slice_spacing_mm
 
 
 def _set_place(dataset: Dataset, position: Array) -> None:
@@ -203,13 +222,17 @@ def _decimal(number: float) -> str:
 
 
 def _save(dataset: Dataset, path: Path) -> None:
+    with path.open("xb") as stream:
+        _encode(dataset, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _encode(dataset: Dataset, stream: IO[bytes]) -> None:
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
 
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.ImplementationVersionName = f"{IMPLEMENTATION} {__version__}"[:16]
-    with path.open("xb") as stream:
-        dataset.save_as(stream, enforce_file_format=True)
-        stream.flush()
-        os.fsync(stream.fileno())
+    dataset.save_as(stream, enforce_file_format=True)

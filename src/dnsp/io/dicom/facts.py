@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from dnsp._version import __version__
 from dnsp.errors import VolumeError
-from dnsp.io.dicom.series import fact, guard
+from dnsp.io.dicom.headers import fact, guard
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from dnsp.io.dicom.series import DicomSource
+    from dnsp.io.dicom.slices import DicomSource
 
 __all__ = ["series_facts"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from functools import partial
 from pathlib import PurePath
@@ -9,9 +10,11 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from zipfile import ZipFile, ZipInfo, is_zipfile
 
 from dnsp.errors import VolumeError
+from dnsp.io.file_access import list_files, require_file
+from dnsp.io.formats import SNIFFED_BYTES, describe_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = ["DicomFile", "find_dicom_folders", "open_dicom_files"]
@@ -19,10 +22,13 @@ __all__ = ["DicomFile", "find_dicom_folders", "open_dicom_files"]
 _PREAMBLE_BYTES = 128
 _MARK = b"DICM"
 _DICOM_ENDINGS = (".dcm", ".ima")
+_DIGITS = re.compile(r"\d+")
+_DIRECTORY_END_BYTES = 22 + 65535  # with the longest comment
+_SAID_ELSEWHERE = 0xFFFF  # the count of a zip64 archive
 _ENCRYPTED = 0x1  # the flag of a zip member
-# An export of scans shrinks two- to fourfold. Only an archive that says it will both grow beyond a gibibyte and a
-# hundredfold is taken for a bomb; a member can never yield more than it says.
-_LARGEST_UNQUESTIONED = 1 << 30
+# An export of scans shrinks two- to fourfold. Only an archive that says it will grow both beyond 64 MiB and a hundredfold
+# is taken for a bomb; a member can never yield more than it says.
+_LARGEST_UNQUESTIONED = 1 << 26
 _LARGEST_GROWTH = 100
 
 
@@ -32,12 +38,24 @@ class DicomFile(NamedTuple):
     name: str
     """Its path within the folder or archive, or ``"the file"``."""
     open: Callable[[], IO[bytes]]
+    size: int
+    """Its bytes, decompressed."""
 
 
 def find_dicom_folders(folder: Path) -> list[Path]:
-    """List the folders, `folder` itself and those below it, that hold DICOM files, whatever the names of the files."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
-    marked = _marked(DicomFile(str(file), _opener(file)) for file in files)
+    """List the folders, `folder` itself and those below it, that hold DICOM files, whatever the names of the files.
+
+    Hidden files and folders are left out.
+
+    Raises
+    ------
+    VolumeError
+        If a folder cannot be read, or a file looks like a damaged DICOM file.
+    """
+    try:
+        marked = _marked([_on_disk(file, str(file)) for file in list_files(folder)])
+    except OSError as error:
+        raise VolumeError(f"{error.filename or folder}: cannot be read ({error.strerror or error})") from error
     return sorted({folder.joinpath(file.name).parent for file in marked})
 
 
@@ -64,28 +82,49 @@ def open_dicom_files(path: Path) -> Iterator[list[DicomFile]]:
         As the system and ``zipfile`` raise them.
     """
     if path.is_dir():
-        found = (file for file in sorted(path.rglob("*")) if file.is_file())
-        yield _marked(DicomFile(str(file.relative_to(path)), _opener(file)) for file in found)
+        yield _marked([_on_disk(file, str(file.relative_to(path))) for file in list_files(path)])
         return
-    if not path.is_file():
-        raise VolumeError("no such file or folder; check the path")
-    if alone := _marked([DicomFile("the file", _opener(path))]):
-        yield alone
+    alone = _on_disk(path, "the file")
+    if _marked([alone]):
+        yield [alone]
         return
     if not is_zipfile(path):
-        raise VolumeError("neither a DICOM file nor a zip archive; give the folder of the series, or a zip of it")
+        with alone.open() as stream:
+            known = describe_foreign(path.name, stream.read(SNIFFED_BYTES))
+        raise VolumeError(
+            f"this is {known}"
+            if known
+            else "neither a DICOM file nor a zip archive; give the folder of the series, or a zip of it"
+        )
     with ZipFile(path) as archive:
+        _require_whole_directory(path, len(archive.infolist()))
         members = sorted((member for member in archive.infolist() if not member.is_dir()), key=lambda m: m.filename)
         _require_harmless(members, path.stat().st_size)
-        yield _marked(DicomFile(member.filename, partial(archive.open, member)) for member in members)
+        yield _marked([DicomFile(one.filename, partial(archive.open, one), one.file_size) for one in members])
 
 
-def _opener(file: Path) -> Callable[[], IO[bytes]]:
-    return lambda: file.open("rb")
+def _on_disk(file: Path, name: str) -> DicomFile:
+    require_file(file)
+    return DicomFile(name, lambda: file.open("rb"), file.stat().st_size)
 
 
-def _marked(files: Iterable[DicomFile]) -> list[DicomFile]:
-    return [file for file in files if _has_mark(file)]
+def _marked(files: list[DicomFile]) -> list[DicomFile]:
+    """Keep the files that bear the mark, and refuse one that seems to have lost it: its slice would go unnoticed."""
+    has_mark = [_has_mark(file) for file in files]
+    marked = [file for file, has in zip(files, has_mark, strict=True) if has]
+    patterns = {_pattern(file.name) for file in marked}
+    for file, has in zip(files, has_mark, strict=True):
+        if not has and _pattern(file.name) in patterns and len(marked) > 1:
+            raise VolumeError(
+                f"{file.name} is named like the DICOM files beside it but does not bear their mark: cut short? Export it "
+                "again, or move it away"
+            )
+    return marked
+
+
+def _pattern(name: str) -> str:
+    """Give a path with its digits replaced, so that the names of a series become one."""
+    return _DIGITS.sub("#", name)
 
 
 def _has_mark(file: DicomFile) -> bool:
@@ -96,6 +135,17 @@ def _has_mark(file: DicomFile) -> bool:
         # Passed over, an empty last slice would go unnoticed.
         raise VolumeError(f"{file.name} is named as DICOM but does not bear its mark: cut short? Export it again")
     return has_mark
+
+
+def _require_whole_directory(path: Path, listed: int) -> None:
+    """Refuse an archive whose directory says that it lists more members than zipfile finds in it."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _DIRECTORY_END_BYTES))
+        end = stream.read()
+    at = end.rfind(b"PK\5\6")
+    said = int.from_bytes(end[at + 10 : at + 12], "little")
+    if at >= 0 and said not in (listed, _SAID_ELSEWHERE):
+        raise VolumeError(f"the zip archive should hold {said} files, but {listed} are listed: damaged? Fetch it again")
 
 
 def _require_harmless(members: list[ZipInfo], archive_bytes: int) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import VolumeError
+from dnsp.io.dicom.volumes import separate_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dnsp.io.dicom.series import Slice
+    from dnsp.io.dicom.slices import Slice
 
 __all__ = ["LPS_TO_RAS", "arrange"]
 
@@ -20,43 +21,40 @@ Array = npt.NDArray[np.float64]
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _DIRECTION_TOLERANCE = 1e-3  # of direction cosines: 0.1 mm at the edge of a head
-_SAME_PLACE_MM = 1e-3
-_UNEVEN = 0.05  # the part of a voxel that a slice may lie off the even line: files round positions
+_UNEVEN = 0.05  # the part of a voxel that a slice may lie off the even line
 _LARGEST_TILT = np.tan(np.deg2rad(0.1))
 _WHOLE_STEPS = 0.1  # how near a step must be to a multiple of the smallest one to tell of missing slices
-_TELLING = (
-    "EchoTime",
-    "InversionTime",
-    "FlipAngle",
-    "DiffusionBValue",
-    "TemporalPositionIdentifier",
-    "TemporalPositionIndex",
-    "AcquisitionNumber",
-    "ImageType",
-)  # what sets images of one place apart
+_EXACT_MM = 1e-6
+_COARSEST_DECIMALS = 1  # positions that look rounded to whole millimetres are rarely rounded
+_FINEST_DECIMALS = 6
 _NAMED = 3
 
 
-def arrange(slices: Sequence[Slice]) -> tuple[list[Slice], Array]:
-    """Sort slices along their normal, and place the grid they make in the world.
+def arrange(slices: Sequence[Slice], *, volume: int | None = None) -> tuple[list[list[Slice]], Array]:
+    """Separate the volumes of a series, sort the slices of each along their normal, and place their grid in the world.
+
+    Where positions are rounded, the stack is straightened within the rounding that they show.
 
     Parameters
     ----------
     slices : sequence of Slice
         In any order.
+    volume : int, optional
+        The number, from 1, of the one volume to take where there are several.
 
     Returns
     -------
-    ordered : list of Slice
-        By their position along the cross product of the row and column directions.
+    volumes : list of list of Slice
+        The slices of each volume by their position along the cross product of the row and column directions.
     affine : ndarray, shape (4, 4)
         Index (column, row, slice) of voxel centres to RAS+ millimetres.
 
     Raises
     ------
     VolumeError
-        If there is only one; if they differ in size, orientation or pixel spacing; if several lie in one place, some
-        are missing, or they are unevenly spaced; if they are sheared by a gantry tilt.
+        If there is only one slice; if they differ in size, orientation or pixel spacing; if those of one place make no
+        complete volumes of one kind; if some are missing, or they are unevenly spaced; if they are sheared by a gantry
+        tilt.
     """
     first = slices[0]
     _require_alike(slices)
@@ -64,12 +62,21 @@ def arrange(slices: Sequence[Slice]) -> tuple[list[Slice], Array]:
         direction / np.linalg.norm(direction) for direction in (first.orientation[:3], first.orientation[3:])
     )
     normal = np.cross(row, column)
-    ordered = sorted(slices, key=lambda one: float(normal @ one.position))
-    step = _step(ordered, normal)
-    lps = np.column_stack([row * first.pixel_spacing[1], column * first.pixel_spacing[0], step, ordered[0].position])
+    volumes = separate_volumes(slices, normal, volume)
+    lines = [_line(ordered, normal) for ordered in volumes]
+    start, step = lines[0]
+    rounding = _rounding_mm(slices)
+    for ordered, line in zip(volumes, lines, strict=True):
+        apart = [np.linalg.norm(line[0] + line[1] * k - start - step * k) for k in (0, len(ordered) - 1)]
+        if max(apart) > max(_UNEVEN * first.pixel_spacing.min(), rounding):
+            raise VolumeError(
+                f"the volumes do not lie on one grid: {ordered[0].name} is {_length(float(max(apart)))} mm off that of "
+                f"{volumes[0][0].name}; choose one with --volume"
+            )
+    lps = np.column_stack([row * first.pixel_spacing[1], column * first.pixel_spacing[0], step, start])
     affine = np.eye(4)
     affine[:3] = LPS_TO_RAS @ lps
-    return ordered, affine
+    return volumes, affine
 
 
 def _require_alike(slices: Sequence[Slice]) -> None:
@@ -92,45 +99,47 @@ def _require_alike(slices: Sequence[Slice]) -> None:
             raise VolumeError(f"the slices differ in pixel spacing: {pair} have {spacings} mm; separate them first")
 
 
-def _step(ordered: Sequence[Slice], normal: Array) -> Array:
-    """Find the vector from each slice to the next, and refuse slices that do not follow one another by it."""
+def _line(ordered: Sequence[Slice], normal: Array) -> tuple[Array, Array]:
+    """Find the place of the first slice and the vector to the next, and refuse slices that do not follow one another."""
     if len(ordered) == 1:
         raise VolumeError(f"there is only one slice, {ordered[0].name}; give the folder of the whole series")
     positions = np.array([one.position for one in ordered])
+    rounding = _rounding_mm(ordered)
     heights = positions @ normal
     gaps = np.diff(heights)
-    if (gaps < _SAME_PLACE_MM).any():
-        raise VolumeError(_say_repeated(ordered, heights))
-    step: Array = (positions[-1] - positions[0]) / (len(ordered) - 1)
-    height = float(step @ normal)
+    height = float(heights[-1] - heights[0]) / (len(ordered) - 1)
     off_line = np.abs(heights - heights[0] - height * np.arange(len(ordered))).max()
-    if off_line > _UNEVEN * np.median(gaps):
+    if off_line > max(_UNEVEN * np.median(gaps), min(rounding, np.median(gaps) / 2)):
         raise VolumeError(_say_uneven(ordered, heights))
     sideways = positions - positions[0] - np.outer(heights - heights[0], normal)
     drift = np.linalg.norm(sideways, axis=1)
     allowed = np.maximum(_UNEVEN * ordered[0].pixel_spacing.min(), _LARGEST_TILT * (heights - heights[0]))
-    if (drift > allowed).any():
+    if (drift > np.maximum(allowed, rounding)).any():
         raise VolumeError(
-            f"the slices are shifted sideways by up to {drift.max():.1f} mm (gantry tilt): their positions do not "
+            f"the slices are shifted sideways by up to {_length(float(drift.max()))} mm (gantry tilt): their positions do not "
             "follow their normal; resample the series to a straight stack first"
         )
-    return step
+    index = np.arange(len(ordered))
+    step: Array = (positions[-1] - positions[0]) / index[-1]
+    if np.abs(positions - positions[0] - np.outer(index, step)).max() < _EXACT_MM:
+        return positions[0], step
+    step = np.polyfit(index, positions, 1)[0]
+    if np.linalg.norm(step - normal * (step @ normal)) * index[-1] <= rounding:
+        step = normal * (step @ normal)
+    return positions.mean(axis=0) - step * index.mean(), step
 
 
-def _say_repeated(ordered: Sequence[Slice], heights: Array) -> str:
-    places = 1 + int((np.diff(heights) >= _SAME_PLACE_MM).sum())
-    at = int(np.argmax(np.diff(heights) < _SAME_PLACE_MM))
-    differing = []
-    for keyword in _TELLING:
-        values = sorted({str(one.fact(keyword)) for one in ordered if one.fact(keyword) not in (None, "")})
-        if len(values) > 1:
-            more = ", ..." if len(values) > _NAMED else ""
-            differing.append(f"{keyword} ({', '.join(values[:_NAMED])}{more})")
-    why = f"they differ in {' and '.join(differing)}" if differing else "they look like copies"
-    return (
-        f"{len(ordered)} slices lie at only {places} positions ({ordered[at].name} and {ordered[at + 1].name}, for "
-        f"two): {why}; keep the files of one image of each place"
-    )
+def _rounding_mm(slices: Sequence[Slice]) -> float:
+    """Tell how far two positions may be off one another because they are rounded to some number of decimals."""
+    positions = np.array([one.position for one in slices])
+    for decimals in range(_COARSEST_DECIMALS, _FINEST_DECIMALS):
+        if np.abs(positions - np.round(positions, decimals)).max() < 10.0 ** -(_FINEST_DECIMALS + 1):
+            return float(np.sqrt(3) * 10.0**-decimals)
+    return 0.0
+
+
+def _length(millimetres: float) -> str:
+    return f"{millimetres:.1f}" if millimetres >= 0.1 else f"{millimetres:.2g}"
 
 
 def _say_uneven(ordered: Sequence[Slice], heights: Array) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dnsp.errors import DataError
-from dnsp.io.file_names import require_file_name
-from dnsp.reproduction.results_files import read_example, read_filters, read_json, read_rows, read_run
+from dnsp.io.names import require_file_name
+from dnsp.reproduction.results_files import read_example, read_filters, read_record, read_rows, read_run
 from dnsp.reproduction.schema import (
     COSINES,
     EPOCHS,
@@ -102,5 +102,5 @@ def _list_files(folder: Path, name: str) -> list[Path]:
     manifest = folder / MANIFEST
     if not manifest.exists():
         return []
-    files = read_json(manifest, FileList).files.get(name, ())
+    files = read_record(manifest, FileList).files.get(name, ())
     return [folder / name / require_file_name(file, what=f"{manifest}: file") for file in sorted(files)]

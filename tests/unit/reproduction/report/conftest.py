@@ -12,7 +12,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
 from dnsp.reproduction.report import write_report
-from dnsp.reproduction.results_files import write_example, write_filters, write_json, write_rows
+from dnsp.reproduction.results_files import write_example, write_filters, write_record, write_rows
 from dnsp.reproduction.schema import (
     FORMAT,
     CosineRow,
@@ -159,7 +159,7 @@ def write_slices(folder, *, shape, subjects, rng):
     patches = np.stack([reference[i : i + 20, 30:50] for i in (20, 30, 36)])
     learned = LearnedFilters("adni", "edsr-AP", 2, 0, filters, patches, patches / 2)
     write_filters(folder / "filters" / files["filters"][0], learned)
-    write_json(folder / "files.json", FileList({part: tuple(names) for part, names in files.items()}))
+    write_record(folder / "files.json", FileList({part: tuple(names) for part, names in files.items()}))
 
 
 def write_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5, names=None, adni=None):
@@ -179,7 +179,7 @@ def write_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5,
         finished="2026-01-01T00:00:00+00:00",
         seconds=0.0,
     )
-    write_json(folder / "run.json", run)
+    write_record(folder / "run.json", run)
     write_rows(folder / "images.csv", make_images(subjects=names, slices=slices, rng=rng), ImageRow)
     write_rows(folder / "epochs.csv", make_epochs(epochs=epochs, rng=rng), EpochRow)
     write_rows(folder / "cosines.csv", make_cosines(rng), CosineRow)

@@ -1,0 +1,134 @@
+"""The method that a name and its settings stand for, the same in Python and on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from dnsp.errors import SettingError
+from dnsp.methods.device import Precision, choose_device, choose_precision
+from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv
+from dnsp.methods.network import Method, NetworkMethod, StackMethod, enlarge_bicubic
+from dnsp.methods.srsw import SRSW
+from dnsp.methods.srsw_database import load_database
+from dnsp.networks import Model, find_model, load_model
+
+__all__ = ["ChosenMethod", "MethodName", "choose_method"]
+
+MethodName: TypeAlias = Literal["network", "bicubic", "lrtv", "lrtv-tuned", "srsw"]
+
+
+class ChosenMethod(NamedTuple):
+    """A method, the scale it works at, and the facts about it for the .json beside a result."""
+
+    method: Method | StackMethod
+    scale: int
+    facts: dict[str, Any]
+
+
+def choose_method(
+    name: MethodName = "network",
+    *,
+    scale: int | None = None,
+    model: str | Path | Model = "default",
+    trust: str = "",
+    database: str | Path | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+) -> ChosenMethod:
+    """Make a method from its name and settings.
+
+    Parameters
+    ----------
+    name : {"network", "bicubic", "lrtv", "lrtv-tuned", "srsw"}
+        A trained network; bicubic interpolation; low rank and total variation, with the paper's weights or with weights
+        for scans without noise; sparse weighting with a database of patches.
+    scale : int, optional
+        2, 3 or 4, or 1 for a network that keeps the grid. By default the scale of the model or the database, or 2.
+    model : str, Path or the result of `dnsp.load_model`
+        For a network: the name of an included model, or a model file.
+    trust : str
+        For a network class that is not part of dnsp: its ``package.module:Class``. The class is imported only if it is
+        named here.
+    database : str or Path, optional
+        For SRSW: the file that ``dnsp database`` wrote.
+    device : str
+        For a network: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+    precision : {"auto", "float32", "bfloat16"}
+        For a network: the arithmetic of its convolutions.
+
+    Returns
+    -------
+    ChosenMethod
+
+    Raises
+    ------
+    SettingError
+        If a setting is out of range or does not apply to the method.
+    ModelError
+        If the model or the database cannot be used.
+
+    Examples
+    --------
+    >>> choose_method("bicubic", scale=3).facts
+    {'Method': 'bicubic'}
+    >>> choose_method("bicubic", device="cuda")
+    Traceback (most recent call last):
+    dnsp.errors.SettingError: --device applies to --method network only, not to bicubic; leave it out
+    """
+    if name not in get_args(MethodName):
+        raise SettingError(f"--method must be one of {', '.join(get_args(MethodName))}, not {name!r}")
+    if scale not in (None, 1, 2, 3, 4):
+        raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale}")
+    if (database is not None) != (name == "srsw"):
+        raise SettingError("--database and --method srsw need each other: give both or neither")
+    if name == "network":
+        return _choose_network(scale, model, trust=trust, device=device, precision=precision)
+    given = {"model": model != "default", "trust": trust, "device": device != "auto", "precision": precision != "auto"}
+    if unused := [f"--{option}" for option, is_given in given.items() if is_given]:
+        raise SettingError(f"{', '.join(unused)} applies to --method network only, not to {name}; leave it out")
+    if scale == 1:
+        raise SettingError(f"--method {name} enlarges by 2, 3 or 4; use --scale 2, 3 or 4")
+    if name == "bicubic":
+        return ChosenMethod(enlarge_bicubic, scale or 2, {"Method": "bicubic"})
+    if database is not None:
+        return _choose_srsw(scale, Path(database))
+    settings = TUNED_LRTV if name == "lrtv-tuned" else LRTVSettings()
+    return ChosenMethod(partial(lrtv, settings=settings), scale or 2, {"Method": name, **asdict(settings)})
+
+
+def _choose_srsw(scale: int | None, database: Path) -> ChosenMethod:
+    patches = load_database(database)
+    if scale not in (None, patches.scale):
+        raise SettingError(f"{database} was made for scale {patches.scale}, not {scale}; use --scale {patches.scale}")
+    return ChosenMethod(SRSW(patches), patches.scale, {"Method": "srsw", "Database": database.name})
+
+
+def _choose_network(
+    scale: int | None,
+    model: str | Path | Model,
+    *,
+    trust: str,
+    device: str,
+    precision: Precision,
+) -> ChosenMethod:
+    if isinstance(model, Model):
+        name = "a model in memory"
+        network, card = model
+        if scale is not None:
+            card.require_scale(scale)
+    else:
+        name = find_model("default", scale=scale).stem if model == "default" else str(model)
+        network, card = load_model(model, scale=scale, trust=trust)
+    chosen = choose_device(device)
+    dtype = choose_precision(precision, chosen, network=network)
+    facts = {
+        "Method": "network",
+        "Model": name,
+        "Precision": str(dtype).removeprefix("torch."),
+        "TrainedOn": card.data.get("name", ""),
+    }
+    method = NetworkMethod(network, card, device=chosen, dtype=dtype)
+    return ChosenMethod(method, scale or card.default_scale, facts)

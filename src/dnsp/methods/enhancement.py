@@ -1,0 +1,86 @@
+"""Enhance one scan with one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy.typing as npt
+
+from dnsp.io import as_volume
+from dnsp.methods.choice import MethodName, choose_method
+from dnsp.methods.device import Precision
+from dnsp.methods.whole_volume import enhance_volume
+from dnsp.networks import Model
+from dnsp.volume import Plane, Volume
+
+if TYPE_CHECKING:
+    from dnsp.io import AnyScan
+
+__all__ = ["enhance"]
+
+
+def enhance(  # noqa: PLR0913
+    scan: AnyScan,
+    *,
+    scale: int | None = None,
+    model: str | Path | Model = "default",
+    method: MethodName = "network",
+    plane: Plane = "axial",
+    affine: npt.ArrayLike | None = None,
+    fill_non_finite: float | None = None,
+    trust: str = "",
+    database: str | Path | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+    on_slice: Callable[[int, int], None] | None = None,
+) -> Volume:
+    """Enlarge a scan within the slices of one plane, and sharpen it.
+
+    Parameters
+    ----------
+    scan : str, Path, nibabel image, Volume, ndarray or torch.Tensor
+        A scan of three or four dimensions, as `dnsp.io.as_volume` takes it. It is not changed.
+    scale : int, optional
+        2, 3 or 4 along both axes of the plane. By default the scale that the model was trained for, or 2.
+    model : str, Path or the result of `dnsp.load_model`
+        The name of an included model, or a model file that ``dnsp train`` wrote.
+    method : {"network", "bicubic", "lrtv", "lrtv-tuned", "srsw"}
+        See `dnsp.methods.choose_method`, also for `trust`, `database`, `device` and `precision`.
+    plane : {"axial", "coronal", "sagittal"}
+        The plane of the slices. The scan's affine says where it is.
+    affine : array_like, shape (4, 4), optional
+        Voxel index to RAS+ millimetres, for an array.
+    fill_non_finite : float, optional
+        The intensity that replaces NaN and infinite voxels.
+    on_slice : callable, optional
+        Called with the slices done and the number of slices, after each slice.
+
+    Returns
+    -------
+    Volume
+        float32 in the scan's own units, with `scale` times as many voxels along both axes of the plane over the same
+        field of view.
+
+    Raises
+    ------
+    VolumeError
+        If the scan cannot be read or has no contrast.
+    SettingError, ModelError
+        If a setting or the model cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import dnsp
+    >>> voxels = np.random.default_rng(0).uniform(0, 900, (12, 16, 5))
+    >>> sharp = dnsp.enhance(voxels, affine=np.diag([1, 1, 4, 1]), scale=2, method="bicubic")
+    >>> sharp.voxels.shape, sharp.spacing_mm
+    ((24, 32, 5), (0.5, 0.5, 4.0))
+    """
+    chosen = choose_method(
+        method, scale=scale, model=model, trust=trust, database=database, device=device, precision=precision
+    )
+    volume = as_volume(scan, affine=affine, fill_non_finite=fill_non_finite)
+    return enhance_volume(volume, chosen.method, scale=chosen.scale, plane=plane, on_slice=on_slice)
