@@ -150,12 +150,8 @@ def test_variants_have_names_of_their_own_and_change_what_they_say():
     variant = Variant(prior="AP", form="matched", unbounded_filters=True, low_rank=0.1, sharpness=10)
     assert variant.name == "AP_matched_unbounded_alpha0.1_beta10"
     changed = change_loss(PAPER.loss, variant)
-    assert (changed.preset, changed.form, changed.bounded_filters, changed.reduction) == (
-        "AP",
-        "matched",
-        False,
-        "mean",
-    )
+    assert (changed.prior, changed.form, changed.bounds_filters) == ("AP", "matched", False)
+    assert not changed.sums_pixels
     assert (changed.alpha, changed.beta, changed.gamma) == pytest.approx((1e-6, 5e-2, 1e-7))
     assert change_loss(PAPER.loss, Variant(prior="LR")) == replace(PAPER.loss, prior="LR")
     printed = change_loss(PAPER.loss, Variant(prior="AP", form="paper"))
@@ -220,7 +216,7 @@ def test_what_cannot_be_planned_is_refused(make_data):
         make_plan(PAPER, make_data(), experiments=["table1"], methods=["espcn"])
     with pytest.raises(SettingError, match="nothing to do"):
         make_plan(PAPER, make_data(), experiments=["table1"], methods=["lrtv"])
-    with pytest.raises(DataError, match="5 training and 10 test subjects were asked for, there are 12"):
+    with pytest.raises(DataError, match="5 training and 10 test subjects are more than the 12 subjects of the cohort"):
         make_plan(PAPER, make_data(12), experiments=["table4"])
     for subjects in (0, 11):
         with pytest.raises(SettingError, match="training_subjects must be from 1 to 10"):

@@ -147,7 +147,7 @@ def test_the_record_says_what_was_run(make_data, pretend, tmp_path):
     facts = json.loads((tmp_path / "run.json").read_text())
     assert (facts["finished"], facts["seconds"]) == (None, None)
     assert facts["datasets"]["adni"]["stands_for"] == "ADNI"
-    assert facts["budget"]["objective"]["beta"] == 5e-3
+    assert facts["budget"]["loss"]["beta"] == 5e-3
     record.end(run_cells(plan, data, results=tmp_path))
     facts = json.loads((tmp_path / "run.json").read_text())
     assert facts["seconds"] == 1.5 * len(plan)
