@@ -277,11 +277,11 @@ def check_nothing(path, volume):
 
 
 ATTACKS = {
-    "NIfTI": (make_nifti, check_nifti, 1200),
-    "gzip": (make_gzip, check_nifti, 400),
-    "MGH": (make_mgh, check_mgh, 800),
-    "DICOM": (make_series, check_series, 120),
-    "zip": (make_zip, check_zip, 100),
+    "NIfTI": (make_nifti, check_nifti, 800),
+    "gzip": (make_gzip, check_nifti, 300),
+    "MGH": (make_mgh, check_mgh, 500),
+    "DICOM": (make_series, check_series, 80),
+    "zip": (make_zip, check_zip, 80),
     "anything": (make_anything, check_nothing, 600),
 }
 
