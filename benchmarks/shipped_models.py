@@ -14,6 +14,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 
@@ -81,7 +82,7 @@ def main():
             for precision in options.precisions.split(","):
                 path = find_model(name, scale=scale)
                 network, card = load_model(path)
-                dtype = choose_precision(precision, device)
+                dtype = choose_precision(precision, device, network=network)
                 methods[f"{path.parent.name}/{path.stem} {dtype}"] = NetworkMethod(
                     network, card, device=device, dtype=dtype
                 )
@@ -105,7 +106,8 @@ def main():
                     for mean in cohort
                 },
             }  # fmt: skip
-            save_model(path, network, replace(card, figures={**card.figures, "test": figures}), overwrite=True)
+            measured = msgspec.structs.replace(card, figures={**card.figures, "test": figures})
+            save_model(path, network, measured, overwrite=True)
             print(json.dumps(figures, indent=2))
 
 

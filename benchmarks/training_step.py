@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from dnsp.networks import NAMED_NETWORKS, build_network
+from dnsp.networks import build_network, network_names
 from dnsp.priors import Objective, ObjectiveSettings
 
 BATCH, PATCH = 64, 40
@@ -21,7 +21,8 @@ BATCH, PATCH = 64, 40
 
 def make_step(network_name, preset, device, dtype):
     torch.manual_seed(0)
-    network = build_network(NAMED_NETWORKS[network_name]).to(device, memory_format=torch.channels_last)
+    network = build_network(network_name).to(device, memory_format=torch.channels_last)
+    network.convolution_dtype = dtype
     extremes = {"smooth": torch.rand(100, 1, PATCH, PATCH), "sharp": torch.rand(100, 1, PATCH, PATCH)}
     objective = Objective(ObjectiveSettings(preset=preset), **extremes).to(device)
     optimiser = torch.optim.Adam([*network.parameters(), *objective.parameters()], lr=1e-4)
@@ -29,9 +30,7 @@ def make_step(network_name, preset, device, dtype):
     enlarged = reference + 0.05 * torch.randn_like(reference)
 
     def step():
-        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-            estimate = network(enlarged)
-        objective(estimate.float(), reference).total.backward()
+        objective(network(enlarged), reference).total.backward()
         optimiser.step()
         optimiser.zero_grad()
         if device == "cuda":
@@ -43,7 +42,7 @@ def make_step(network_name, preset, device, dtype):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--networks", nargs="+", default=["srcnn", "edsr-small"], choices=sorted(NAMED_NETWORKS))
+    parser.add_argument("--networks", nargs="+", default=["srcnn", "edsr-small"], choices=sorted(network_names()))
     parser.add_argument("--presets", nargs="+", default=["NP", "LR", "FS", "LS", "AP", "TVLR"])
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     parser.add_argument("--rounds", type=int, default=15)

@@ -3,14 +3,14 @@
 import lightning
 import torch
 
-from dnsp.networks import NAMED_NETWORKS, build_network
+from dnsp.networks import build_network
 from dnsp.priors import Objective, ObjectiveSettings
 
 
 class SuperResolution(lightning.LightningModule):
     def __init__(self, smooth, sharp):
         super().__init__()
-        self.network = build_network(NAMED_NETWORKS["srcnn"])  # or any network of yours
+        self.network = build_network("srcnn")  # or any network of yours
         self.objective = Objective(ObjectiveSettings(preset="AP"), smooth=smooth, sharp=sharp)
 
     def training_step(self, batch, _):

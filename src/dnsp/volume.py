@@ -18,7 +18,6 @@ __all__ = [
     "Plane",
     "Volume",
     "map_slices",
-    "map_stacks",
     "plane_axis",
     "rescaled_affine",
     "robust_scaling",
@@ -204,64 +203,46 @@ def map_slices(
     plane: Plane,
     up: int = 1,
     down: int = 1,
+    size: int = 1,
+    margin: int = 0,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> Volume:
-    """Put every slice of a plane, in every frame, through a change and place the results on the rescaled grid.
+    """Change every slice of a plane, in every frame, and place the results on the rescaled grid.
 
     Parameters
     ----------
     volume : Volume
         The scan; it is not changed.
     change : callable
-        Takes a slice (H, W) in float32 and gives one of ceil(H up / down) x ceil(W up / down) pixels.
+        Takes a stack of neighbouring slices (D, H, W) in float32, which is a copy, and gives as many slices of
+        ceil(H up / down) x ceil(W up / down) pixels.
     plane : {"axial", "coronal", "sagittal"}
         The slices' plane, found in the scan by its affine.
     up, down : int
         The change of resolution along both axes of the slice.
+    size, margin : int
+        Slices of a stack whose results are kept, and those beside them, on either side, that `change` takes as well. By
+        default a stack is one slice.
     on_slice : callable, optional
-        Called with slices done and slices in all, after each slice.
+        Called with slices done and slices in all, after each stack.
 
     Returns
     -------
     Volume
         float32. The outer corner of the first voxel stays in place, so every world position keeps its anatomy.
+
+    Examples
+    --------
+    >>> scan = Volume(np.arange(24.0).reshape(2, 3, 4), np.eye(4))
+    >>> map_slices(scan, lambda stack: -stack, plane="axial").voxels.min()
+    np.float32(-23.0)
     """
     source, changed, target = _rescaled(volume, plane, up=up, down=down)
-    total = source.shape[0] * source.shape[1]
-    for done, (frame, index) in enumerate(np.ndindex(source.shape[:2]), start=1):
-        target[frame, index] = change(np.ascontiguousarray(source[frame, index], dtype=np.float32))
-        if on_slice is not None:
-            on_slice(done, total)
-    return changed
-
-
-def map_stacks(
-    volume: Volume,
-    change: Callable[[Array], Array],
-    *,
-    plane: Plane,
-    size: int,
-    margin: int,
-    up: int = 1,
-    on_slice: Callable[[int, int], None] | None = None,
-) -> Volume:
-    """Put stacks of neighbouring slices through a change, as `map_slices` does with slices.
-
-    Parameters
-    ----------
-    volume, plane, up, on_slice
-        As of `map_slices`.
-    change : callable
-        Takes a stack (D, H, W) in float32 and gives one of (D, H up, W up).
-    size, margin : int
-        Slices whose results are kept at a time, and those beside them, on either side, that the change is given as well.
-    """
-    source, changed, target = _rescaled(volume, plane, up=up, down=1)
     frames, count = source.shape[:2]
     for frame in range(frames):
         for first in range(0, count, size):
             last, outer = min(first + size, count), max(first - margin, 0)
-            stack = np.ascontiguousarray(source[frame, outer : last + margin], dtype=np.float32)
+            stack = np.array(source[frame, outer : last + margin], dtype=np.float32, order="C")
             target[frame, first:last] = change(stack)[first - outer : last - outer]
             if on_slice is not None:
                 on_slice(frame * count + last, frames * count)

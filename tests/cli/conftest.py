@@ -11,7 +11,7 @@ import torch
 
 from dnsp.cli.main import main
 from dnsp.io import write_nifti
-from dnsp.networks import EDSRSettings, ModelCard, build_network, save_model
+from dnsp.networks import ModelCard, build_network, describe_network, save_model
 from dnsp.simulation import BRAINWEB_PD, BRAINWEB_T1, make_label_map, simulate_head
 
 
@@ -38,12 +38,12 @@ def dnsp(capsys, monkeypatch):
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory):
     """A model file for x2 whose weights were never trained."""
-    settings = EDSRSettings(blocks=1, filters=4, residual_scaling=1.0, input_skip=True)
+    description = describe_network("edsr-small", {"blocks": 1, "filters": 4})
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build_network(settings)
+        network = build_network(description)
     path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    save_model(path, network, ModelCard(settings, 2))
+    save_model(path, network, ModelCard(description, (2,)))
     return path
 
 

@@ -67,3 +67,22 @@ def test_weights_of_a_chosen_ratio_are_printed(dnsp, cohort, tmp_path):
 
 def test_a_ratio_must_be_positive(dnsp, cohort, tmp_path):
     assert dnsp("balance", cohort, "--recipe", tmp_path / "recipe.toml", "--ratio", -1).code == 2
+
+
+@pytest.mark.parametrize("network", ["lfmri", "edsr-small", "torch.nn:Conv2d"])
+def test_terms_are_measured_at_the_output_of_any_model(dnsp, cohort, tmp_path, network):
+    recipe = tmp_path / "recipe.toml"
+    arguments = ""
+    if ":" in network:
+        arguments = "[network_arguments]\nin_channels = 1\nout_channels = 1\nkernel_size = 3\npadding = 1\n"
+    recipe.write_text(f'network = "{network}"\n{arguments}{RECIPE}')
+    assert dnsp("train", cohort, "-o", tmp_path / "run", "--recipe", recipe, "--prior", "NP").code == 0
+    call = ("balance", cohort, "--recipe", recipe, "--model", tmp_path / "run" / "model.safetensors")
+    if ":" in network:
+        refused = dnsp(*call)
+        assert (refused.code, f"add --network {network}" in refused.err) == (2, True)
+        call = (*call, "--network", network)
+    outcome = dnsp(*call)
+    assert outcome.code == 0, outcome.err
+    assert "the output of" in outcome.out
+    assert len([line for line in outcome.out.splitlines() if line.startswith("│")]) == 4

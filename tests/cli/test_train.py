@@ -58,7 +58,7 @@ def test_a_run_leaves_a_model_with_its_card_and_a_log(dnsp, cohort, recipe, tmp_
     outcome = dnsp("train", cohort, "-o", tmp_path / "run", "--recipe", recipe, "--scale", 3)
     assert outcome.code == 0, outcome.err
     network, card = load_model(tmp_path / "run" / "model.safetensors")
-    assert card.scale == 3
+    assert card.scales == (3,)
     assert card.data["name"] == "cohort"
     subjects = [*card.data["training_subjects"], *card.data["validation_subjects"]]
     assert sorted(subjects) == ["sub-01", "sub-02", "sub-03"]

@@ -1,4 +1,4 @@
-"""`dnsp train` with each of the networks the paper compares, MONAI's and one's own, and `dnsp enhance` with what comes out."""
+"""`dnsp train` with each of the networks the paper compares, MONAI's and a user's, then `dnsp enhance`."""
 
 import csv
 import sys
@@ -61,7 +61,7 @@ def test_every_network_trains_and_enhances(dnsp, make_cohort, tmp_path, monkeypa
     call = ("enhance", source / "sub-01.nii.gz", "-o", tmp_path / "out.nii", "--model", model, "--precision", "float32")
     if trusted:
         refused = dnsp(*call)
-        assert (refused.code, "where you trust that code" in refused.err) == (2, True)
+        assert (refused.code, "if you trust that code" in refused.err) == (2, True)
     outcome = dnsp(*call, *trusted)
     assert outcome.code == 0, outcome.err
     made = nib.load(tmp_path / "out.nii").get_fdata()
@@ -78,7 +78,12 @@ def test_every_network_trains_and_enhances(dnsp, make_cohort, tmp_path, monkeypa
         ('network = "dcsrn-3d"', "depth = 5", "AP", "learnable filters are for slices"),
         ('network = "dcsrn-3d"', "depth = 50", "NP", "stacks of 50 slices were asked for, the scan has 12"),
         ('network = "no.such:Network"', "", "NP", "no.such cannot be imported"),
-        ('network = "srcnn"\n[network_arguments]\nside = 3', "", "NP", "takes no arguments"),
+        (
+            'network = "srcnn"\n[network_arguments]\nside = 3',
+            "",
+            "NP",
+            "SRCNN has no argument 'side'; it takes: kernel_sizes, filters",
+        ),
     ],
 )
 def test_networks_that_cannot_be_are_refused_in_one_line(dnsp, make_cohort, tmp_path, top, pairs, preset, complaint):

@@ -47,7 +47,7 @@ def test_every_kind_of_cohort_trains(dnsp, make_cohort, cohort_kind, recipe, tmp
     assert sorted(map(len, split.values())) == [1, 1, 2]
     assert len({subject for part in split.values() for subject in part}) == 4
     _, card = load_model(run / "model.safetensors")
-    assert card.scale == (1 if cohort_kind.startswith("pair") else 2)
+    assert card.scales == ((1 if cohort_kind.startswith("pair") else 2),)
     assert (card.data["training_slices"], card.data["patches"]) == (6, 24)
 
 

@@ -11,32 +11,22 @@ from dnsp.methods import (
     SRSW,
     TUNED_LRTV,
     NetworkMethod,
-    NetworkStackMethod,
     SRSWSettings,
     build_database,
     enlarge_bicubic,
     lrtv,
 )
-from dnsp.networks import (
-    BroughtNetworkSettings,
-    DCSRNSettings,
-    EDSRSettings,
-    LFMRISettings,
-    ModelCard,
-    SRCNNSettings,
-    build_network,
-    dimensions_of,
-)
+from dnsp.networks import ModelCard, build_network, describe_network, describe_user_network
 
+LAYER = {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "padding": 1}
 NETWORKS = {
-    "srcnn": SRCNNSettings(filters=(8, 4)),
-    "edsr": EDSRSettings(blocks=1, filters=4, input_skip=True),
-    "dcsrn": DCSRNSettings(growth=4),
-    "dcsrn-3d": DCSRNSettings(dimensions=3, growth=4),
-    "lfmri": LFMRISettings(filters=(4, 4, 4, 4)),
-    "brought": BroughtNetworkSettings(
-        "torch.nn:Conv2d", {"in_channels": 1, "out_channels": 1, "kernel_size": 3, "padding": 1}
-    ),
+    "srcnn": describe_network("srcnn", {"filters": [8, 4]}),
+    "edsr": describe_network("edsr-small", {"blocks": 1, "filters": 4}),
+    "dcsrn": describe_network("dcsrn", {"growth": 4}),
+    "dcsrn-3d": describe_network("dcsrn-3d", {"growth": 4}),
+    "lfmri": describe_network("lfmri", {"filters": [4, 4, 4, 4]}),
+    "user": describe_user_network("torch.nn:Conv2d", LAYER),
+    "user-3d": describe_user_network("torch.nn:Conv3d", LAYER, dimensions=3),
 }
 METHODS = ["bicubic", "lrtv", "lrtv-tuned", "srsw", *NETWORKS]
 
@@ -61,12 +51,10 @@ def make_method(name, scale):
             high = make_image(24 * scale, 20 * scale, seed=1)
             pairs = [("a", blur_downsample(high, scale=scale), high)]
             return SRSW(build_database(pairs, scale=scale, settings=SRSWSettings(neighbours=8), seed=0))
-    settings = NETWORKS[name]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build_network(settings)
-    kind = NetworkMethod if dimensions_of(settings) == 2 else NetworkStackMethod
-    return kind(network, ModelCard(settings, scale), device=torch.device("cpu"))
+        network = build_network(NETWORKS[name])
+    return NetworkMethod(network, ModelCard(NETWORKS[name], (scale,)), device=torch.device("cpu"))
 
 
 @pytest.fixture(params=METHODS)
@@ -87,7 +75,7 @@ def method(name, scale):
 @pytest.fixture
 def shaped(name):
     """Give a slice the shape that the method takes: a stack of three for methods in three dimensions."""
-    return lambda image: image[:, :, None].repeat(1, 1, 3, 1, 1) if name == "dcsrn-3d" else image
+    return lambda image: image[:, :, None].repeat(1, 1, 3, 1, 1) if name.endswith("-3d") else image
 
 
 @pytest.mark.parametrize("size", [(16, 20), (9, 13)])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dnsp.errors import SettingError, VolumeError
-from dnsp.volume import IntensityScaling, Volume, plane_axis, rescaled_affine, robust_scaling
+from dnsp.volume import IntensityScaling, Volume, map_slices, plane_axis, rescaled_affine, robust_scaling
 
 WORLD_AXIS = {"sagittal": 0, "coronal": 1, "axial": 2}
 
@@ -222,3 +222,45 @@ def test_rescaling_leaves_its_argument_alone(oblique_affine):
     before = oblique_affine.copy()
     rescaled_affine(oblique_affine, (2, 3, 4))
     np.testing.assert_array_equal(oblique_affine, before)
+
+
+# --- slices through a change
+
+
+@pytest.mark.parametrize("plane", WORLD_AXIS)
+def test_each_slice_is_changed_alone_and_the_scan_is_not(oblique_volume, plane):
+    before = oblique_volume.voxels.copy()
+    shapes = set()
+
+    def double(stack):
+        shapes.add(stack.shape)
+        stack *= 2  # in place: what it takes is its own
+        return stack
+
+    doubled = map_slices(oblique_volume, double, plane=plane)
+    np.testing.assert_array_equal(doubled.voxels, 2 * before)
+    np.testing.assert_array_equal(oblique_volume.voxels, before)
+    axis = plane_axis(oblique_volume.affine, plane)
+    assert shapes == {(1, *np.delete(before.shape, axis))}
+
+
+def test_stacks_hold_the_neighbours_within_the_margin_and_each_slice_is_kept_once():
+    voxels = np.zeros((2, 3, 7, 2), dtype=np.int16) + np.arange(7)[:, None] + [0, 10]
+    taken, seen = [], []
+
+    def change(stack):
+        taken.append(stack[:, 0, 0].tolist())
+        return stack + 100
+
+    changed = map_slices(
+        Volume(voxels, np.eye(4)),
+        change,
+        plane="axial",
+        size=3,
+        margin=2,
+        on_slice=lambda *counts: seen.append(counts),
+    )
+    first = [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5, 6], [4, 5, 6]]
+    assert taken == first + [[10 + index for index in stack] for stack in first]
+    np.testing.assert_array_equal(changed.voxels, voxels + 100)
+    assert seen == [(3, 14), (6, 14), (7, 14), (10, 14), (13, 14), (14, 14)]

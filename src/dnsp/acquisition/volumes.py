@@ -53,14 +53,14 @@ def degrade_volume(
     if kind not in ("blur", "kspace"):
         raise SettingError(f"kind must be blur or kspace, not {kind!r}")
 
-    def degrade(image: Array) -> Array:
-        slices = torch.from_numpy(image)[None, None]
+    def degrade(stack: Array) -> Array:
+        slices = torch.from_numpy(stack)[:, None]
         low_res = (
             crop_kspace(slices, scale=scale)
             if kind == "kspace"
             else blur_downsample(slices, scale=scale, sigma_px=sigma_px)
         )
-        return np.asarray(low_res[0, 0])
+        return np.asarray(low_res[:, 0])
 
     return map_slices(volume, degrade, plane=plane, down=scale)
 

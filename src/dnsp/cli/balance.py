@@ -28,19 +28,23 @@ def balance(
     model: Annotated[
         str, typer.Option(help="Measure at this model's output; by default half-way between bicubic and reference.")
     ] = "",
+    network_class: Annotated[
+        str,
+        typer.Option("--network", help="package.module:Class, if the model is of your own network: it is imported."),
+    ] = "",
     batches: Annotated[int, typer.Option(min=1, help="Batches to average over.")] = 10,
 ) -> None:
     """Print the gradient norm of every term, and the weights at which the priors are of a chosen ratio to the data term."""
     import torch
 
-    from dnsp.networks import find_model, load_model
+    from dnsp.networks import load_model
     from dnsp.priors import Objective, balanced_weights, gradient_norms
     from dnsp.training import Patches, TrainingConfig, make_pairs, read_recipe, shuffled_batches
 
     config = read_recipe(recipe) if recipe else TrainingConfig()
     scans = find_cohort(cohort, subjects=subjects, suffix=suffix, entities=entity, series=series)
-    network = load_model(find_model(model, scale=config.pairs.scale))[0] if model else None
-    pairs = [make_pairs(scan, settings=config.pairs) for scan in scans]
+    network = load_model(model, scale=config.pairs.scale, trusted_class=network_class).network if model else None
+    pairs = [make_pairs(scan, settings=config.pairs, network=network) for scan in scans]
     patches = Patches(pairs, settings=config.patches, seed=config.seed, epoch=0)
     # Fixed filters stand for the learned ones, which start there; total variation is measured beside them.
     objectives = [Objective(replace(config.objective, preset=preset)) for preset in ("LR", "FS", "TVLR")]

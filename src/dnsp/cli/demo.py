@@ -45,7 +45,7 @@ def demo(
         summarise_subjects,
         write_quality_csv,
     )
-    from dnsp.networks import find_model, load_model
+    from dnsp.networks import load_model
 
     if scale not in (2, 3, 4):
         raise SettingError(f"--scale must be 2, 3 or 4, not {scale}")
@@ -55,7 +55,7 @@ def demo(
     output.mkdir(parents=True, exist_ok=True)
     low_res = degrade_volume(reference, scale=scale)
     scaling = robust_scaling(low_res.voxels)
-    network, card = load_model(find_model("edsr-small", scale=scale))
+    network, card = load_model("edsr-small", scale=scale)
     device = choose_device("auto")
     methods: dict[str, Method] = {
         "bicubic": enlarge_bicubic,

@@ -86,7 +86,7 @@ def enhance(
     import torch
 
     from dnsp.cohorts import FileOptions, enhance_file, find_inputs
-    from dnsp.networks import shipped_models
+    from dnsp.networks import included_models
 
     if threads:
         torch.set_num_threads(threads)
@@ -102,7 +102,7 @@ def enhance(
     options = FileOptions(dicom=dicom, series_uid=series, fill_non_finite=fill_non_finite, overwrite=overwrite)
     inputs = find_inputs(source, output, options=options)
     errors = Console(stderr=True)
-    if method == "network" and model in shipped_models():
+    if method == "network" and model in included_models():
         errors.print(f"dnsp: warning: {INCLUDED_MODEL_WARNING}", highlight=False, soft_wrap=True, markup=False)
     failed = 0
     columns = (

@@ -67,21 +67,17 @@ def choose_method(
 
 
 def _choose_network(scale: int | None, model: str, *, trusted_class: str, device: str, precision: str) -> ChosenMethod:
-    from dnsp.methods import NetworkMethod, NetworkStackMethod, choose_device, choose_precision
-    from dnsp.networks import dimensions_of, find_model, load_model
+    from dnsp.methods import NetworkMethod, choose_device, choose_precision
+    from dnsp.networks import load_model
 
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise SettingError(f"--precision must be auto, float32 or bfloat16, not {precision}")
-    network, card = load_model(find_model(model, scale=scale or 2), trusted_class=trusted_class)
-    if scale not in (None, card.scale):
-        raise SettingError(f"{model} was trained for scale {card.scale}, not {scale}")
+    network, card = load_model(model, scale=scale, trusted_class=trusted_class)
     chosen = choose_device(device)
-    dtype = choose_precision(precision, chosen)  # type: ignore[arg-type]  # checked above
-    kind = NetworkMethod if dimensions_of(card.network) == 2 else NetworkStackMethod
+    dtype = choose_precision(precision, chosen, network=network)  # type: ignore[arg-type]  # it refuses other words
     facts = {
         "Method": "network",
         "Model": model,
         "Precision": str(dtype).removeprefix("torch."),
         "TrainedOn": card.data.get("name", ""),
     }
-    return ChosenMethod(kind(network, card, device=chosen, dtype=dtype), card.scale, facts)
+    method = NetworkMethod(network, card, device=chosen, dtype=dtype)
+    return ChosenMethod(method, scale or card.default_scale, facts)

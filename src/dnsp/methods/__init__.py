@@ -2,7 +2,7 @@
 
 from dnsp.methods.device import Precision, choose_device, choose_precision
 from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv, lrtv_objective
-from dnsp.methods.network import Method, NetworkMethod, NetworkStackMethod, StackMethod, enlarge_bicubic
+from dnsp.methods.network import Method, NetworkMethod, StackMethod, enlarge_bicubic
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import PatchDatabase, TrainingPair, build_database, load_database, save_database
 from dnsp.methods.srsw_patches import SRSWSettings
@@ -14,7 +14,6 @@ __all__ = [
     "LRTVSettings",
     "Method",
     "NetworkMethod",
-    "NetworkStackMethod",
     "PatchDatabase",
     "Precision",
     "SRSWSettings",

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dnsp.acquisition import bicubic_enlarge
 from dnsp.errors import ModelError, VolumeError
-from dnsp.networks import ModelCard, dimensions_of, needs_tissue_labels
-from dnsp.networks.tissue_labels import label_channel
+from dnsp.networks import ModelCard, Network
 
-__all__ = ["Method", "NetworkMethod", "NetworkStackMethod", "StackMethod", "enlarge_bicubic"]
+__all__ = ["Method", "NetworkMethod", "StackMethod", "enlarge_bicubic"]
 
 _ROUNDING = 1e-6  # of the unit scale: what enlarging makes of equal intensities
+_TILE_SIDES = {2: 512, 3: 128}
 
 
 class Method(Protocol):
@@ -26,10 +26,12 @@ class Method(Protocol):
 
 @runtime_checkable
 class StackMethod(Protocol):
-    """A method that looks at neighbouring slices: the same call for stacks (1, 1, D, H, W)."""
+    """A method that may look at neighbouring slices: the same call for stacks (1, 1, D, H, W)."""
 
+    dimensions: int
+    """2 if it takes slices after all, 3 if it takes stacks."""
     stack_size: int
-    """Slices to be enhanced at a time."""
+    """Slices that are enhanced at a time."""
     stack_margin: int
     """Slices on either side that it looks at beside them."""
 
@@ -38,107 +40,129 @@ class StackMethod(Protocol):
 
 
 def enlarge_bicubic(low_res: Tensor, *, scale: int) -> Tensor:
-    """Enlarge by Keys' cubic convolution (a = -0.5) alone: the baseline every other method is held against."""
+    """Enlarge by Keys' cubic convolution (a = -0.5) alone: the baseline for every other method.
+
+    Parameters
+    ----------
+    low_res : Tensor, shape (B, 1, H, W)
+        Slices of at least two pixels along both sides.
+    scale : int
+        Enlarging factor of both sides.
+
+    Raises
+    ------
+    VolumeError
+        If a side has one pixel.
+
+    Examples
+    --------
+    >>> enlarge_bicubic(torch.zeros(1, 1, 4, 5), scale=2).shape
+    torch.Size([1, 1, 8, 10])
+    """
     _require_image(low_res)
     return bicubic_enlarge(low_res, scale=scale)
 
 
 class NetworkMethod:
-    """Bicubic enlarging, then a trained network.
+    """Bicubic enlarging, then a trained network, on slices or on stacks of neighbouring slices as the network asks.
 
-    Where a slice is flat (the background of a skull-stripped scan) the network is spared: it runs on the box around
-    everything that differs from the first pixel, with its receptive radius as margin, so that nothing inside is changed.
-    Large boxes are done in tiles that overlap by the same radius, for the same reason with the same result.
+    The network does not run where a slice is flat (the background of a skull-stripped scan): it runs on the box around
+    everything that differs from the first pixel, with its receptive radius as margin, so nothing inside changes. Large boxes
+    are done in tiles that overlap by the same radius, with the same result.
 
     Parameters
     ----------
-    network : nn.Module
-        Takes and returns (B, 1, H, W); with tissue labels it takes a second channel, which is made here.
+    network : Network
+        Takes what its `Network.add_inputs` makes of the enlarged image and returns (1, 1, H, W) or (1, 1, D, H, W).
     card : ModelCard
-        The network's card: its scale and receptive radius.
+        The network's card, for its scales.
     device : torch.device
         Where the network runs.
     dtype : torch.dtype
-        Arithmetic of the convolutions: torch.float32 or torch.bfloat16.
-    tile_size : int
-        Largest side, in pixels, of the part of a slice that is done at once.
+        Arithmetic of the convolutions inside the network: ``torch.float32`` or ``torch.bfloat16``. Images are float32.
+    tile_size : int, optional
+        Largest side, in pixels, of the part of a slice that is done at once; 512 for slices, 128 for stacks.
+    stack_size : int
+        Slices of a stack that are enhanced at a time.
+
+    Raises
+    ------
+    SettingError
+        If the network cannot run in `dtype`.
+
+    Examples
+    --------
+    >>> from dnsp.networks import load_model
+    >>> network, card = load_model("edsr-small", scale=2)
+    >>> method = NetworkMethod(network, card, device=torch.device("cpu"))
+    >>> method(torch.rand(1, 1, 20, 24), scale=2).shape
+    torch.Size([1, 1, 40, 48])
     """
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Network,
         card: ModelCard,
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
-        tile_size: int = 512,
+        tile_size: int | None = None,
+        stack_size: int = 12,
     ) -> None:
         self.card = card
+        self.dimensions = network.dimensions
+        self.stack_size = stack_size
+        self.stack_margin = network.receptive_radius
         self._network = network.eval().to(device=device)
-        if dimensions_of(card.network) == 2:
+        if network.dimensions == 2:
             self._network = self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        with network.convolutions_in(dtype):  # refuses a dtype that the network cannot run in
+            self._dtype = dtype
         self._device = device
-        self._dtype = dtype
-        self._tile_size = tile_size
+        self._tile_size = tile_size or _TILE_SIDES[network.dimensions]
 
     @torch.inference_mode()
     def __call__(self, low_res: Tensor, *, scale: int) -> Tensor:
-        """Enhance a slice (1, 1, H, W) on the unit scale."""
-        if scale != self.card.scale:
-            raise ModelError(f"the model was trained for scale {self.card.scale}, not {scale}")
+        """Enhance a slice (1, 1, H, W), or a stack (1, 1, D, H, W), on the unit scale.
+
+        Raises
+        ------
+        ModelError
+            If the model was trained for another scale, or its output is not finite.
+        VolumeError
+            If the slice is one pixel wide.
+        """
+        self.card.require_scale(scale)
         _require_image(low_res)
         enlarged = bicubic_enlarge(low_res.to(self._device), scale=scale)
+        images = self._network.add_inputs(enlarged)
         enhanced = enlarged.clone()
-        if needs_tissue_labels(self.card.network):
-            enlarged = torch.cat([enlarged, label_channel(enlarged)], dim=1)
-        radius = self.card.network.receptive_radius
-        box = _signal_box(enhanced, margin=radius)
+        radius = self._network.receptive_radius
+        box = _signal_box(enlarged, margin=radius)
         height, width = enlarged.shape[-2:]
         for top in range(box[0], box[1], self._tile_size):
             for left in range(box[2], box[3], self._tile_size):
                 bottom, right = min(top + self._tile_size, box[1]), min(left + self._tile_size, box[3])
                 outer_top, outer_left = max(top - radius, 0), max(left - radius, 0)
-                outer = enlarged[..., outer_top : min(bottom + radius, height), outer_left : min(right + radius, width)]
+                outer = images[..., outer_top : min(bottom + radius, height), outer_left : min(right + radius, width)]
                 inner = self._run(outer)[..., top - outer_top :, left - outer_left :]
                 enhanced[..., top:bottom, left:right] = inner[..., : bottom - top, : right - left]
+        if not bool(torch.isfinite(enhanced).all()):
+            raise ModelError(
+                "the model's output is not finite: its weights are damaged, or the scan's intensities extreme"
+            )
         return enhanced.cpu()
 
-    def _run(self, enlarged: Tensor) -> Tensor:
-        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-            sharpened: Tensor = self._network(enlarged)
-        return sharpened.float()
-
-
-class NetworkStackMethod(NetworkMethod):
-    """A trained network in three dimensions, on stacks of neighbouring slices; otherwise as `NetworkMethod`.
-
-    Parameters
-    ----------
-    network, card, device, dtype, tile_size
-        As of `NetworkMethod`; the network takes and returns (B, 1, D, H, W).
-    stack_size : int
-        Slices to be enhanced at a time.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        card: ModelCard,
-        *,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-        tile_size: int = 128,
-        stack_size: int = 12,
-    ) -> None:
-        super().__init__(network, card, device=device, dtype=dtype, tile_size=tile_size)
-        self.stack_size = stack_size
-        self.stack_margin = card.network.receptive_radius
+    def _run(self, images: Tensor) -> Tensor:
+        with self._network.convolutions_in(self._dtype):
+            sharpened: Tensor = self._network(images)
+        return sharpened
 
 
 def _require_image(low_res: Tensor) -> None:
     height, width = low_res.shape[-2:]
     if min(height, width) < 2:
-        raise VolumeError(f"a slice of {height} x {width} pixels is no image to enlarge; choose another plane")
+        raise VolumeError(f"a slice of {height} x {width} pixels cannot be enlarged; choose another plane (--plane)")
 
 
 def _signal_box(images: Tensor, *, margin: int) -> tuple[int, int, int, int]:

@@ -1,33 +1,41 @@
 """Super-resolution networks: an enlarged image in, an image of the same size out."""
 
-from dnsp.networks.dcsrn import DCSRN, DCSRNSettings
-from dnsp.networks.edsr import EDSR, EDSRSettings
-from dnsp.networks.lfmri import LFMRI, LFMRISettings
-from dnsp.networks.model_files import ModelCard, find_model, load_model, save_model, shipped_models
-from dnsp.networks.named import NAMED_NETWORKS, NetworkSettings, build_network, dimensions_of, needs_tissue_labels
-from dnsp.networks.srcnn import SRCNN, SRCNNSettings
-from dnsp.networks.user_network import BroughtNetwork, BroughtNetworkSettings, is_class_name
+from dnsp.networks.base import HALF_OR_SINGLE, Network
+from dnsp.networks.dcsrn import DCSRN
+from dnsp.networks.edsr import EDSR
+from dnsp.networks.included_models import find_model, included_models
+from dnsp.networks.lfmri import LFMRI
+from dnsp.networks.model_card import ModelCard
+from dnsp.networks.model_files import Model, load_model, save_model
+from dnsp.networks.registry import (
+    NetworkDescription,
+    build_network,
+    describe_network,
+    network_names,
+    register_network,
+)
+from dnsp.networks.srcnn import SRCNN
+from dnsp.networks.user_network import UserNetwork, describe_user_network, is_class_name
 
 __all__ = [
     "DCSRN",
     "EDSR",
+    "HALF_OR_SINGLE",
     "LFMRI",
-    "NAMED_NETWORKS",
     "SRCNN",
-    "BroughtNetwork",
-    "BroughtNetworkSettings",
-    "DCSRNSettings",
-    "EDSRSettings",
-    "LFMRISettings",
+    "Model",
     "ModelCard",
-    "NetworkSettings",
-    "SRCNNSettings",
+    "Network",
+    "NetworkDescription",
+    "UserNetwork",
     "build_network",
-    "dimensions_of",
+    "describe_network",
+    "describe_user_network",
     "find_model",
+    "included_models",
     "is_class_name",
     "load_model",
-    "needs_tissue_labels",
+    "network_names",
+    "register_network",
     "save_model",
-    "shipped_models",
 ]

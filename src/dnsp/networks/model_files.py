@@ -2,196 +2,207 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 
 from dnsp.errors import ModelError, SettingError
 from dnsp.io.atomic import replace_file
-from dnsp.networks.dcsrn import DCSRNSettings
-from dnsp.networks.edsr import EDSRSettings
-from dnsp.networks.lfmri import LFMRISettings
-from dnsp.networks.named import NetworkSettings, build_network
-from dnsp.networks.srcnn import SRCNNSettings
-from dnsp.networks.user_network import BroughtNetworkSettings
+from dnsp.networks.base import Network
+from dnsp.networks.included_models import find_model
+from dnsp.networks.model_card import ModelCard
+from dnsp.networks.registry import NetworkDescription, build_network
 
-__all__ = ["ModelCard", "find_model", "load_model", "save_model", "shipped_models"]
+__all__ = ["Model", "load_model", "save_model"]
 
 _CARD_KEY = "dnsp_model_card"
-_CARD_FORMAT = 1
-_ARCHITECTURES: dict[str, type[NetworkSettings]] = {
-    "SRCNN": SRCNNSettings,
-    "EDSR": EDSRSettings,
-    "DCSRN": DCSRNSettings,
-    "LFMRI": LFMRISettings,
-    "brought": BroughtNetworkSettings,
-}
+_LARGEST_WEIGHT = 1e6  # images are about [0, 1]; no trained weight comes near
+_LONGEST_REASON = 400
+_KINDS = {**dict.fromkeys(("F64", "F32", "F16", "BF16"), "float"), **dict.fromkeys(("I64", "I32"), "integer")}
+
+Layout: TypeAlias = dict[str, tuple[str, tuple[int, ...]]]  # the kind and the shape of each tensor
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """What a reader must know of a model, and what loading it needs.
+class Model(NamedTuple):
+    """A network with its weights, and its card."""
 
-    Parameters
-    ----------
-    network : NetworkSettings
-        The architecture and its sizes.
-    scale : int
-        The enlarging factor the weights were trained for.
-    data, settings, figures, versions : mapping
-        What it was trained on, how, what it reached (with the protocol of each figure) and with which software.
-    """
+    network: Network
+    card: ModelCard
 
-    network: NetworkSettings
-    scale: int
-    data: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """Write the card as indented JSON."""
-        card = asdict(self)
-        card["network"] = {"architecture": _architecture_of(self.network), **card["network"]}
-        return json.dumps({"format": _CARD_FORMAT, **card}, indent=2, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> ModelCard:
-        """Read a card back.
-
-        Raises
-        ------
-        ModelError
-            If the text is no card, or one of another format.
-        """
-        try:
-            card = json.loads(text)
-            version = card.pop("format")
-            network = card.pop("network")
-            if version != _CARD_FORMAT:
-                raise ModelError(f"its card has format {version}; this dnsp reads format {_CARD_FORMAT}")
-            settings: Any = _ARCHITECTURES[network.pop("architecture")]
-            sizes = {name: tuple(size) if isinstance(size, list) else size for name, size in network.items()}
-            return cls(network=settings(**sizes), **card)
-        except (ValueError, TypeError, KeyError, AttributeError, SettingError) as error:
-            raise ModelError(f"its card cannot be understood ({error})") from error
+    def __repr__(self) -> str:
+        """Name the architecture, its size and its scales."""
+        count = sum(weight.numel() for weight in self.network.parameters())
+        scales = ", ".join(map(str, self.card.scales))
+        return f"Model({self.card.network.architecture}, {count:,} weights, scale {scales})"
 
 
-def save_model(path: Path, network: nn.Module, card: ModelCard, *, overwrite: bool = False) -> None:
-    """Write weights and card to `path` (.safetensors), and the card once more beside it as .json, to be read.
+def save_model(path: str | Path, network: Network, card: ModelCard, *, overwrite: bool = False) -> None:
+    """Write weights and card to a .safetensors file, and the card once more beside it as .json, to be read.
 
     Parameters
     ----------
-    path : Path
-        Where the weights go; the card goes to the same name with ``.json``.
-    network : nn.Module
+    path : str or Path
+        The file of the weights; the card gets the same name with ``.json``.
+    network : Network
         The trained network; its weights are stored as they are.
     card : ModelCard
-        Stored inside the weights' file.
+        Stored inside the weights' file, with the digest of the weights.
     overwrite : bool
         Replace files that exist.
+
+    Raises
+    ------
+    ModelError
+        If the card does not describe the network, or holds what a card cannot.
+    DnspError
+        If a file exists already or cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from dnsp.networks import build_network, describe_network
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     card = ModelCard(describe_network("srcnn"), (2,))
+    ...     save_model(Path(folder) / "model.safetensors", build_network("srcnn"), card)
+    ...     load_model(Path(folder) / "model.safetensors")
+    Model(srcnn, 57,281 weights, scale 2)
     """
+    path = Path(path)
     weights = {name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()}
+    signed = msgspec.structs.replace(card, weights_sha256=_digest(weights))
+    text = signed.to_json()
+    ModelCard.from_json(text)
+    _require_fit(_layout_of(weights), signed.network)
     with replace_file(path, overwrite=overwrite) as unfinished:
-        unfinished.write_bytes(save(weights, metadata={_CARD_KEY: card.to_json()}))
+        unfinished.write_bytes(save(weights, metadata={_CARD_KEY: text}))
     with replace_file(path.with_suffix(".json"), overwrite=overwrite) as unfinished:
-        unfinished.write_text(card.to_json() + "\n", encoding="utf-8")
+        unfinished.write_text(text + "\n", encoding="utf-8")
 
 
-def load_model(path: Path, *, trusted_class: str = "") -> tuple[nn.Module, ModelCard]:
-    """Read a model that `save_model` wrote.
+def load_model(name_or_path: str | Path, *, scale: int | None = None, trusted_class: str = "") -> Model:
+    """Load an included model, or a file that `save_model` wrote.
 
-    A file can name a network class that is none of ours. Importing it runs its module, so it is done only where the caller
-    names the same class.
+    A file may name a network class of a user. Importing it runs its module, so this is done only if the caller names the
+    same class.
 
     Parameters
     ----------
-    path : Path
-        The weights' file.
+    name_or_path : str or Path
+        A name of `included_models`, or a ``.safetensors`` file.
+    scale : int, optional
+        The scale that the model must have been trained for.
     trusted_class : str
         The ``package.module:Class`` that may be imported.
 
     Returns
     -------
-    network : nn.Module
-        On the CPU, in evaluation mode.
-    card : ModelCard
+    Model
+        The network, on the CPU and in evaluation mode, and its card: ``network, card = load_model(...)``.
 
     Raises
     ------
     ModelError
-        If the file cannot be read, is no safetensors file, carries no card, its weights do not fit its card, or it needs a
-        class that is not trusted.
+        If the file cannot be read, is no safetensors file, carries no card, or its weights are damaged, not finite or do not
+        fit its card; if it was trained for another scale, or needs a class that is not trusted.
+
+    Examples
+    --------
+    >>> load_model("edsr-small", scale=3)
+    Model(edsr, 148,577 weights, scale 3)
     """
+    path = find_model(name_or_path, scale=scale)
     try:
         with safe_open(path, framework="pt") as file:
-            card_text = (file.metadata() or {}).get(_CARD_KEY)
-            weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            card = _read_card(file)
+            if scale is not None:
+                card.require_scale(scale)
+            _require_trusted(card.network, trusted_class)
+            layout = _read_layout(file)
+            _require_fit(layout, card.network)
+            weights = {name: file.get_tensor(name) for name in layout}
+        _require_sound(weights, card)
+        with torch.random.fork_rng(devices=[]):  # the weights that are drawn here are replaced
+            network = build_network(card.network)
+        network.load_state_dict(weights)
     except (OSError, SafetensorError) as error:
         raise ModelError(
-            f"{path}: not a readable safetensors file ({error}); give a model that dnsp train wrote"
+            f"{path}: not a readable safetensors file ({_one_line(error)}); give a model that dnsp train wrote"
         ) from error
-    if card_text is None:
-        raise ModelError(f"{path}: no dnsp model card inside; give a model that dnsp train wrote")
-    try:
-        card = ModelCard.from_json(card_text)
-        _require_trusted(card.network, trusted_class)
-        network = build_network(card.network)
-        network.load_state_dict(weights)
-    except (ModelError, SettingError) as error:
-        raise ModelError(f"{path}: {error}") from error
-    except RuntimeError as error:
-        raise ModelError(f"{path}: the weights do not fit the card's {_architecture_of(card.network)}") from error
-    return network.eval(), card
+    except (ModelError, SettingError, RuntimeError) as error:
+        raise ModelError(f"{path}: {_one_line(error)}") from error
+    return Model(network.eval(), card)
 
 
-def _require_trusted(settings: NetworkSettings, trusted_class: str) -> None:
-    if isinstance(settings, BroughtNetworkSettings) and settings.class_name != trusted_class:
+def _read_card(file: Any) -> ModelCard:
+    text = (file.metadata() or {}).get(_CARD_KEY)
+    if text is None:
+        raise ModelError("no dnsp model card inside; give a model that dnsp train wrote")
+    return ModelCard.from_json(text)
+
+
+def _require_trusted(network: NetworkDescription, trusted_class: str) -> None:
+    needed = network.arguments.get("class_name") if network.architecture == "user" else trusted_class
+    if needed != trusted_class:
+        raise ModelError(f"it needs the network {needed}; if you trust that code, add --network {needed}")
+
+
+def _read_layout(file: Any) -> Layout:
+    parts = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    return {
+        name: (_KINDS.get(part.get_dtype(), part.get_dtype()), tuple(part.get_shape())) for name, part in parts.items()
+    }
+
+
+def _layout_of(weights: Mapping[str, Tensor]) -> Layout:
+    return {
+        name: ("float" if weight.is_floating_point() else "integer", tuple(weight.shape))
+        for name, weight in weights.items()
+    }
+
+
+def _require_fit(layout: Layout, network: NetworkDescription) -> None:
+    """Compare the weights' names, kinds and shapes with the architecture, which takes no memory on the meta device."""
+    device = "cpu" if network.architecture == "user" else "meta"  # a class of a user may need numbers to be made
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        expected = _layout_of(build_network(network).state_dict())
+    if layout != expected:
+        name = min({*layout.items()} ^ {*expected.items()})[0]
+        found, needed = (" ".join(map(str, of[name])) if name in of else "absent" for of in (layout, expected))
         raise ModelError(
-            f"it needs the network {settings.class_name}; where you trust that code, say --network {settings.class_name}"
+            f"the weights do not fit the card's network {network.architecture}: {name[:80]!r} is {found} in the file and "
+            f"{needed} in the network"
         )
 
 
-def shipped_models() -> dict[str, dict[int, Path]]:
-    """List the models that come with the package: name -> scale -> file."""
-    models: dict[str, dict[int, Path]] = {}
-    folder = Path(str(resources.files("dnsp") / "weights"))
-    for path in sorted(folder.glob("*-x[234].safetensors")):
-        name, _, scale = path.stem.rpartition("-x")
-        models.setdefault(name, {})[int(scale)] = path
-    return models
-
-
-def find_model(name_or_path: str, *, scale: int) -> Path:
-    """Find the file of a shipped model by name, or take a path to a model file as it is.
-
-    Raises
-    ------
-    ModelError
-        If there is neither a shipped model of that name for that scale nor such a file.
-    """
-    path = Path(name_or_path)
-    if path.suffix == ".safetensors":
-        if not path.is_file():
-            raise ModelError(f"{path}: no such model file")
-        return path
-    models = shipped_models()
-    if name_or_path not in models:
+def _require_sound(weights: Mapping[str, Tensor], card: ModelCard) -> None:
+    if card.weights_sha256 and card.weights_sha256 != _digest(weights):
         raise ModelError(
-            f"no model is called {name_or_path!r}; give a .safetensors file or one of: {', '.join(models)}"
+            "the weights are not those that were saved (their digest is not the card's); get the file again"
         )
-    if scale not in models[name_or_path]:
-        scales = ", ".join(map(str, models[name_or_path]))
-        raise ModelError(f"model {name_or_path!r} comes for scale {scales}, not {scale}")
-    return models[name_or_path][scale]
+    for name, weight in weights.items():
+        if weight.is_floating_point() and not bool((weight.abs() <= _LARGEST_WEIGHT).all()):
+            raise ModelError(
+                f"the weights {name!r} are not finite, or beyond {_LARGEST_WEIGHT:g}; train the model again"
+            )
 
 
-def _architecture_of(settings: NetworkSettings) -> str:
-    return next(name for name, kind in _ARCHITECTURES.items() if isinstance(settings, kind))
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    """Digest names, dtypes, shapes and bytes of weights, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        weight = weights[name]
+        digest.update(f"{name}\0{weight.dtype}\0{tuple(weight.shape)}\0".encode())
+        digest.update(weight.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _one_line(error: Exception) -> str:
+    line = " ".join(str(error).split())
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]} ..."

@@ -2,48 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
-from dnsp.errors import SettingError
+from dnsp.networks.base import HALF_OR_SINGLE, Network, require_odd, require_size
+from dnsp.networks.registry import register_network
 
-__all__ = ["SRCNN", "SRCNNSettings"]
-
-
-@dataclass(frozen=True)
-class SRCNNSettings:
-    """Sizes of an `SRCNN`: the side of each convolution's kernel and the filters of the first two."""
-
-    kernel_sizes: tuple[int, int, int] = (9, 5, 5)
-    filters: tuple[int, int] = (64, 32)
-
-    def __post_init__(self) -> None:
-        if any(side < 1 or side % 2 == 0 for side in self.kernel_sizes) or min(self.filters) < 1:
-            raise SettingError(f"SRCNN needs odd kernel sizes and at least one filter, not {self}")
-
-    @property
-    def receptive_radius(self) -> int:
-        """How many pixels away an input pixel can be and still change an output pixel."""
-        return sum(side // 2 for side in self.kernel_sizes)
+__all__ = ["SRCNN"]
 
 
-class SRCNN(nn.Module):
+@register_network("srcnn")
+class SRCNN(Network):
     r""":math:`F(X_s) = W_3 * \max(0, W_2 * \max(0, W_1 * X_s + b_1) + b_2) + b_3`.
 
     Dong et al., "Image super-resolution using deep convolutional networks", doi:10.1109/TPAMI.2015.2439281; 9-5-5 with 64,
-    32 and 1 filters, as in the paper. Zeros beyond the border keep the size.
+    32 and 1 filters, as in the paper that this package implements. Zeros beyond the border keep the size.
 
     Parameters
     ----------
-    settings : SRCNNSettings
-        Kernel sizes and filters.
+    kernel_sizes : tuple of 3 ints
+        Sides of the kernels, odd, up to 99.
+    filters : tuple of 2 ints
+        Filters of the first two convolutions, up to 4096.
+
+    Raises
+    ------
+    SettingError
+        If a size is out of its range.
+
+    Examples
+    --------
+    >>> import torch
+    >>> SRCNN(filters=(8, 4))(torch.zeros(1, 1, 40, 48)).shape
+    torch.Size([1, 1, 40, 48])
     """
 
-    def __init__(self, settings: SRCNNSettings | None = None) -> None:
+    convolution_dtypes = HALF_OR_SINGLE
+
+    def __init__(self, *, kernel_sizes: tuple[int, int, int] = (9, 5, 5), filters: tuple[int, int] = (64, 32)) -> None:
         super().__init__()
-        self.settings = settings or SRCNNSettings()
-        (first, second, third), (wide, narrow) = self.settings.kernel_sizes, self.settings.filters
+        first, second, third = (require_odd("SRCNN", "kernel_sizes", side, most=99) for side in kernel_sizes)
+        wide, narrow = (require_size("SRCNN", "filters", count, most=4096) for count in filters)
+        self.receptive_radius = sum(side // 2 for side in kernel_sizes)
         self.layers = nn.Sequential(
             nn.Conv2d(1, wide, first, padding="same"),
             nn.ReLU(inplace=True),
@@ -54,5 +53,5 @@ class SRCNN(nn.Module):
 
     def forward(self, enlarged: Tensor) -> Tensor:
         """Sharpen bicubic-enlarged images of shape (B, 1, H, W), intensities about [0, 1]."""
-        sharpened: Tensor = self.layers(enlarged)
-        return sharpened
+        features = self.run_outer(self.layers[0], enlarged)
+        return self.run_outer(self.layers[-1], self.run_inner(self.layers[1:-1], features))

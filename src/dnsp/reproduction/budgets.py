@@ -43,7 +43,7 @@ class Budget:
     ----------
     name : str
     edsr : str
-        The network that stands for EDSR, a name of `dnsp.networks.NAMED_NETWORKS`.
+        The network that stands for EDSR, a name of `dnsp.networks.network_names`.
     subjects_per_side : int
         Training subjects, and test subjects, of a cohort.
     validation_subjects : int

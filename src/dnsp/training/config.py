@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_t
 
 from dnsp.acquisition import LowField
 from dnsp.errors import SettingError
-from dnsp.networks import NAMED_NETWORKS, BroughtNetworkSettings, NetworkSettings, dimensions_of, is_class_name
+from dnsp.networks import NetworkDescription, describe_network, describe_user_network, is_class_name
 from dnsp.priors import ObjectiveSettings
 from dnsp.volume import Plane
 
@@ -130,11 +130,11 @@ class TrainingConfig:
     Parameters
     ----------
     network : str
-        A name of `dnsp.networks.NAMED_NETWORKS`, or ``package.module:Class`` of one's own.
+        A name of `dnsp.networks.network_names`, or ``package.module:Class`` for your own network.
     network_arguments : mapping
-        What a class of one's own is called with, by keyword.
+        Keyword arguments of the network's class; for a named network, those that differ.
     network_size_multiple : int
-        Sides of the images are brought to a multiple of this for a class of one's own.
+        The sides of the images that your own network takes are a multiple of this.
     pairs, patches, optimiser, objective
         The groups above, and the terms and weights of the loss (`dnsp.priors.ObjectiveSettings`).
     fraction : float
@@ -161,16 +161,11 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        brought = is_class_name(self.network)
         _require(
-            brought or self.network in NAMED_NETWORKS,
-            f"no network is called {self.network!r}; there are: {', '.join(NAMED_NETWORKS)}, or package.module:Class",
+            is_class_name(self.network) or self.network_size_multiple == 1,
+            f"network_size_multiple is for your own network; {self.network} takes images of any size",
         )
-        _require(
-            brought or (not self.network_arguments and self.network_size_multiple == 1),
-            f"{self.network} takes no arguments; they are for a class of one's own",
-        )
-        stacks = dimensions_of(self.network_settings) == 3
+        stacks = self.network_description.dimensions == 3
         _require(
             stacks == (self.pairs.depth > 1),
             f"{self.network} takes "
@@ -187,11 +182,16 @@ class TrainingConfig:
         )
 
     @property
-    def network_settings(self) -> NetworkSettings:
-        """The network and its sizes."""
-        if self.network in NAMED_NETWORKS:
-            return NAMED_NETWORKS[self.network]
-        return BroughtNetworkSettings(self.network, dict(self.network_arguments), self.network_size_multiple)
+    def network_description(self) -> NetworkDescription:
+        """The network's architecture and arguments."""
+        if not is_class_name(self.network):
+            return describe_network(self.network, self.network_arguments)
+        return describe_user_network(
+            self.network,
+            self.network_arguments,
+            size_multiple=self.network_size_multiple,
+            dimensions=3 if self.pairs.depth > 1 else 2,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the settings as plain nested dictionaries."""

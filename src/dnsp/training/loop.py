@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dnsp.data import PairedScan, Scan, Split, nested_fractions, write_split
 from dnsp.errors import MissingExtraError, TrainingError
 from dnsp.metrics import psnr
-from dnsp.networks import build_network, dimensions_of, needs_tissue_labels, save_model
+from dnsp.networks import Network, build_network, save_model
 from dnsp.priors import Objective, ObjectiveTerms, require_finite
 from dnsp.training.config import OptimiserSettings, TrainingConfig
 from dnsp.training.pair_cache import cache_pairs
@@ -96,9 +96,16 @@ def train(  # noqa: PLR0913
     if record.is_finished():
         return record.model_path
 
+    network = _seeded_network(config)
     show_progress = show_progress and fabric.is_global_zero
     pairs = _read_pairs(
-        [*training, *validation], config, cache or output / "pairs", workers=workers, fabric=fabric, shown=show_progress
+        [*training, *validation],
+        config,
+        cache or output / "pairs",
+        network=network,
+        workers=workers,
+        fabric=fabric,
+        shown=show_progress,
     )
     train_pairs, validation_pairs = pairs[: len(training)], pairs[len(training) :]
     slices = _choose_fraction(train_pairs, config)
@@ -106,7 +113,7 @@ def train(  # noqa: PLR0913
         split = Split(*(tuple(part) for part in (_subjects(training), test_subjects, _subjects(validation))))
         write_split(split, output / "split.json", overwrite=True)
 
-    network, objective = _seeded_modules(config, train_pairs, slices, patch_list)
+    objective = _seeded_objective(config, train_pairs, slices, patch_list)
     parameters = [*network.parameters(), *objective.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
     first_epoch = record.restore(network, objective, optimiser)
@@ -177,24 +184,24 @@ def _read_pairs(
     config: TrainingConfig,
     cache: Path,
     *,
+    network: Network,
     workers: int,
     fabric: Fabric,
     shown: bool,
 ) -> list[SlicePairs]:
     """Let the first process fill the cache, then map it in all of them."""
-    labels = needs_tissue_labels(config.network_settings)
     if fabric.is_global_zero:
         with ReadingProgress(shown=shown) as bar:
             cache_pairs(
                 scans,
                 settings=config.pairs,
-                tissue_labels=labels,
+                network=network,
                 folder=cache,
                 workers=workers,
                 on_subject=bar.show,
             )
     fabric.barrier()
-    return cache_pairs(scans, settings=config.pairs, tissue_labels=labels, folder=cache, workers=workers)
+    return cache_pairs(scans, settings=config.pairs, network=network, folder=cache, workers=workers)
 
 
 def _choose_fraction(pairs: Sequence[SlicePairs], config: TrainingConfig) -> dict[str, list[int]]:
@@ -206,28 +213,33 @@ def _subjects(scans: Sequence[Scan | PairedScan]) -> list[str]:
     return [scan.subject_id for scan in scans]
 
 
-def _seeded_modules(
+def _seeded_network(config: TrainingConfig) -> Network:
+    """Draw the network's first weights from the seed, leaving the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = build_network(config.network_description)
+    if network.dimensions == 2:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def _seeded_objective(
     config: TrainingConfig,
     train_pairs: Sequence[SlicePairs],
     slices: Mapping[str, Sequence[int]],
     patch_list: Path | None,
-) -> tuple[nn.Module, Objective]:
-    """Draw the network's and the filters' first weights from the seed, leaving the global generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        network = build_network(config.network_settings)
-    if dimensions_of(config.network_settings) == 2:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+) -> Objective:
+    """Draw the filters' first weights from the seed."""
     generator = torch.Generator().manual_seed(config.seed)
     if not config.objective.learns_filters:
-        return network, Objective(config.objective, generator=generator)
+        return Objective(config.objective, generator=generator)
     patches = (
         read_patch_list(patch_list)
         if patch_list
         else find_candidates(train_pairs, patch_size=config.patches.size, slices=slices)
     )
     smooth, sharp = cut_extreme_patches(train_pairs, patches)
-    return network, Objective(config.objective, smooth=smooth, sharp=sharp, generator=generator)
+    return Objective(config.objective, smooth=smooth, sharp=sharp, generator=generator)
 
 
 def _require_finite(terms: ObjectiveTerms, *, epoch: int, step: int) -> None:

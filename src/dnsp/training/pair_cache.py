@@ -16,6 +16,7 @@ import torch
 from dnsp.data import PairedScan, Scan
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
+from dnsp.networks import Network
 from dnsp.training.config import PairSettings
 from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
@@ -29,7 +30,7 @@ def cache_pairs(
     *,
     settings: PairSettings,
     folder: Path,
-    tissue_labels: bool = False,
+    network: Network | None = None,
     workers: int = 2,
     on_subject: Callable[[int, int], None] | None = None,
 ) -> list[SlicePairs]:
@@ -47,8 +48,8 @@ def cache_pairs(
         How pairs are made.
     folder : Path
         The cache; made where it is missing. Runs may share it, even at the same time.
-    tissue_labels : bool
-        Whether what a network is given has a second channel, with the tissue of every pixel.
+    network : Network, optional
+        Adds the channels that it takes beside the enlarged image. Networks with the same `Network.input_names` share files.
     workers : int
         Subjects made at the same time; each takes the memory of a scan or two.
     on_subject : callable, optional
@@ -68,13 +69,13 @@ def cache_pairs(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{folder}: no folder can be made here ({error.strerror or error})") from error
-    files = {scan: folder / _file_name(scan, settings, tissue_labels) for scan in scans}
+    files = {scan: folder / _file_name(scan, settings, network) for scan in scans}
     mapped = {scan: pairs for scan, file in files.items() if (pairs := _map(scan, file)) is not None}
     if on_subject is not None:
         on_subject(len(mapped), len(files))
     missing = [scan for scan in files if scan not in mapped]
     with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
-        works = [pool.submit(_write, files[scan], scan, settings, tissue_labels) for scan in missing]
+        works = [pool.submit(_write, files[scan], scan, settings, network) for scan in missing]
         try:
             for done, work in enumerate(as_completed(works), start=len(mapped) + 1):
                 work.result()
@@ -86,8 +87,8 @@ def cache_pairs(
     return [mapped.get(scan) or _mapped(scan, files[scan]) for scan in scans]
 
 
-def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, tissue_labels: bool) -> None:  # noqa: FBT001
-    pairs = make_pairs(scan, settings=settings, tissue_labels=tissue_labels)
+def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, network: Network | None) -> None:
+    pairs = make_pairs(scan, settings=settings, network=network)
     both = np.concatenate([pairs.enlarged.numpy(), pairs.reference.numpy()], axis=1)
     with replace_file(file, overwrite=True, error=DataError) as unfinished:
         np.save(unfinished, both, allow_pickle=False)
@@ -114,10 +115,11 @@ def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
     return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:])
 
 
-def _file_name(scan: Scan | PairedScan, settings: PairSettings, tissue_labels: bool) -> str:  # noqa: FBT001
+def _file_name(scan: Scan | PairedScan, settings: PairSettings, network: Network | None) -> str:
     sources = [scan.low, scan.high] if isinstance(scan, PairedScan) else [scan.path]
     files = [file for source in sources for file in (sorted(source.rglob("*")) if source.is_dir() else [source])]
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), tissue_labels, facts], sort_keys=True)
+    inputs = network.input_names[1:] if network is not None else ()
+    what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), inputs, facts], sort_keys=True)
     safe_name = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in scan.subject_id)
     return f"{safe_name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"

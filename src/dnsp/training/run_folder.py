@@ -155,8 +155,8 @@ def make_card(record: RunRecord) -> ModelCard:
             "protocol": "mean over the validation subjects' slices, whole slice clipped to [0, 1], data range 1",
         }
     return ModelCard(
-        network=record.config.network_settings,
-        scale=record.config.pairs.scale,
+        network=record.config.network_description,
+        scales=(record.config.pairs.scale,),
         data={**record.data, **record.counts},
         settings=record.config.to_dict(),
         figures=figures,

@@ -14,7 +14,7 @@ from dnsp.acquisition import bicubic_enlarge, blur_downsample, crop_kspace, lowe
 from dnsp.data import PairedScan, Scan, choose_slices, unit_slices
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import read_scan
-from dnsp.networks.tissue_labels import label_channel
+from dnsp.networks import Network
 from dnsp.training.config import PairSettings
 from dnsp.volume import Volume, plane_axis
 
@@ -25,11 +25,11 @@ class SlicePairs(NamedTuple):
     """All slices of one subject: what a network is given and what it should return."""
 
     subject_id: str
-    enlarged: Tensor  # (S, C, H, W) on the grid of the reference; C is 2 with tissue labels. (S, 1, D, H, W) for stacks
+    enlarged: Tensor  # (S, C, H, W) on the grid of the reference, (S, C, D, H, W) for stacks; C as the network declares
     reference: Tensor  # (S, 1, H, W), or (S, 1, D, H, W)
 
 
-def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, tissue_labels: bool = False) -> SlicePairs:
+def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Network | None = None) -> SlicePairs:
     """Read a subject's scan, or pair of scans, and make the pairs of slices to train on, on the unit scale.
 
     Where the resolution is lowered (``blur``, ``kspace``), the low-resolution slice keeps the scale of its reference and is
@@ -42,8 +42,8 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, tissue_labels
         The subject.
     settings : PairSettings
         The slices and their degradation.
-    tissue_labels : bool
-        Add a channel with the tissue of every pixel of what the network is given, from 0 to 1.
+    network : Network, optional
+        Adds the channels that it takes beside the enlarged image (`Network.add_inputs`).
 
     Raises
     ------
@@ -71,11 +71,8 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, tissue_labels
             enlarged = _stack(unit_slices(low, plane=settings.plane, indices=indices))
     except (DataError, VolumeError) as error:
         raise DataError(f"{path}: {error}") from error
-    if tissue_labels:
-        enlarged = torch.cat([enlarged, label_channel(enlarged)], dim=1)
-    return SlicePairs(
-        scan.subject_id, *(_in_stacks(images, settings.depth) for images in (enlarged, _stack(reference)))
-    )
+    images, references = (_in_stacks(slices, settings.depth) for slices in (enlarged, _stack(reference)))
+    return SlicePairs(scan.subject_id, images if network is None else network.add_inputs(images), references)
 
 
 def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> list[int]:
