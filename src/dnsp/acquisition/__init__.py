@@ -1,0 +1,1 @@
+"""How a scanner samples a head, and what a scan tells about it."""
