@@ -52,8 +52,9 @@ def test_slices(path: Path, count: int):
     voxels = np.maximum(np.asarray(image.dataobj, dtype=np.float32), 0)
     voxels = voxels if voxels.ndim == 3 else voxels[..., 0]
     spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
-    # Axial slices: the third world axis, or the thick one.
-    axis = int(np.argmax(np.abs(image.affine[2, :3]) / spacing)) if spacing.max() < 1.6 * spacing.min() else int(np.argmax(spacing))
+    nearly_isotropic = spacing.max() < 1.6 * spacing.min()
+    # Axial slices where the scan is nearly isotropic, else the slices as acquired.
+    axis = int(np.argmax(np.abs(image.affine[2, :3]) / spacing if nearly_isotropic else spacing))
     head = head_mask(voxels, axis=axis)
     chosen = np.array(head_slices(head, axis=axis))
     chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), max(OF_ESTIMATOR, count))).round().astype(int)]
@@ -65,7 +66,12 @@ def test_slices(path: Path, count: int):
 
 def mean_psnr(reference, estimate, head) -> float:
     return float(
-        np.mean([psnr(r.numpy(), e.numpy(), data_range=1.0, mask=h) for r, e, h in zip(reference, estimate, head, strict=True)])
+        np.mean(
+            [
+                psnr(r.numpy(), e.numpy(), data_range=1.0, mask=h)
+                for r, e, h in zip(reference, estimate, head, strict=True)
+            ]
+        )
     )
 
 
@@ -79,11 +85,15 @@ def measure(model, scan: str, path: Path, scales, count: int):
             sigma = noise * noise_reference(low)
             low = add_rician_noise(low, sigma=sigma, generator=torch.Generator().manual_seed(len(scan) + scale))
             unit = robust_scaling(low.numpy())
-            low, high = torch.from_numpy(unit.apply(low.numpy())), torch.from_numpy(unit.apply(slices[measured].numpy()))
+            low, high = (
+                torch.from_numpy(unit.apply(low.numpy())),
+                torch.from_numpy(unit.apply(slices[measured].numpy())),
+            )
             sigma /= unit.high - unit.low
             inside, factors = head[measured], (float(scale), float(scale))
             interpolated = max(
-                mean_psnr(high, enlarge(low[measured], size, factors), inside) for enlarge in (spline_enlarge, sinc_enlarge)
+                mean_psnr(high, enlarge(low[measured], size, factors), inside)
+                for enlarge in (spline_enlarge, sinc_enlarge)
             )
             transfer = sampling.transfer()
             given = AcquisitionBelief(factors=factors, transfers=(transfer, transfer), noise_sigma=sigma)
@@ -111,7 +121,9 @@ def table(rows, kind: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="The folder that holds ds002748, ds000011 and open_ms.")
-    parser.add_argument("--model", type=Path, default=Path(__file__).parents[1] / "src/dnsp/weights/default.safetensors")
+    parser.add_argument(
+        "--model", type=Path, default=Path(__file__).parents[1] / "src/dnsp/weights/default.safetensors"
+    )
     parser.add_argument("--scales", default="2,3,4")
     parser.add_argument("--slices", type=int, default=8, help="Slices measured per scan; 1000 takes all.")
     parser.add_argument("--json", type=Path, help="Write every figure to this file.")
@@ -121,11 +133,14 @@ def main() -> None:
     rows = []
     for family, paths in TEST_SCANS.items():
         for path in paths:
-            rows += [{"family": family, **row} for row in measure(model, path, settings.data / path, scales, settings.slices)]
+            rows += [
+                {"family": family, **row} for row in measure(model, path, settings.data / path, scales, settings.slices)
+            ]
             print(path, flush=True)
     for kind in ("given", "auto"):
         gains = np.array([row[kind] for row in rows])
-        print(f"\n{kind}: {len(gains)} cases, {np.mean(gains < -0.3):.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}")
+        below = np.mean(gains < -0.3)
+        print(f"\n{kind}: {len(gains)} cases, {below:.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}")
         for family in TEST_SCANS:
             print(f"\n{kind}, {family}\n\n{table([row for row in rows if row['family'] == family], kind)}")
     if settings.json:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log, log2
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from dnsp.acquisition.noise import add_rician_noise, noise_reference
-from dnsp.acquisition.sampling import NYQUIST_FRACTIONS, AxisSampling
+from dnsp.acquisition.sampling import NYQUIST_FRACTIONS, AxisSampling, Window
 from dnsp.errors import SettingError
 
-__all__ = ["CONDITION_LENGTH", "Acquisition", "AcquisitionBelief"]
+__all__ = ["CONDITION_LENGTH", "Acquisition", "AcquisitionBelief", "sampling_with_blur"]
 
 CONDITION_LENGTH = 2 * (len(NYQUIST_FRACTIONS) + 2) + 4
 _SMALLEST_NOISE = 0.002  # on the unit scale: less is not told apart
@@ -114,3 +115,36 @@ class AcquisitionBelief:
         level = log(max(self.noise_sigma, 0.0) / _SMALLEST_NOISE + 1) / 3
         numbers += [level, self.noise_spread, float(self.blur_known), float(self.noise_known)]
         return torch.tensor(numbers, dtype=torch.float32)
+
+
+def sampling_with_blur(blur: float | str, factor: float) -> AxisSampling:
+    """Give the sampling that a user names.
+
+    Parameters
+    ----------
+    blur : float or str
+        Standard deviation of a Gaussian before the block mean, in output voxels (0: the block mean alone); or "kspace"
+        for a truncated k-space, "hamming", "hann" or "fermi" for one under that window.
+    factor : float
+        Output voxels per input voxel.
+
+    Raises
+    ------
+    SettingError
+        If the blur is neither.
+
+    Examples
+    --------
+    >>> sampling_with_blur("hamming", 2).window, sampling_with_blur("1.5", 2).sigma
+    ('hamming', 1.5)
+    """
+    if blur == "kspace":
+        return AxisSampling(factor=factor, kind="kspace")
+    if blur in ("hamming", "hann", "fermi"):
+        return AxisSampling(factor=factor, kind="kspace", window=cast("Window", blur))
+    try:
+        return AxisSampling(factor=factor, sigma=float(blur))
+    except ValueError:
+        raise SettingError(
+            f"blur must be a Gaussian's width in output voxels, kspace, hamming, hann or fermi, not {blur!r}"
+        ) from None

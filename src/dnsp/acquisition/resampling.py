@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import pi
 
@@ -87,7 +88,9 @@ def _positions(out: int, factor: float) -> Tensor:
     return (torch.arange(out, dtype=torch.float64) + 0.5) / factor - 0.5
 
 
-def _through(matrix, images: Tensor, size: tuple[int, int], factors: tuple[float, float]) -> Tensor:  # type: ignore[no-untyped-def]
+def _through(
+    matrix: Callable[[int, int, float], Tensor], images: Tensor, size: tuple[int, int], factors: tuple[float, float]
+) -> Tensor:
     if min(factors) <= 0 or min(size) < 1:
         raise SettingError(f"factors must be positive and the size at least 1, not {factors} and {size}")
     rows, columns = (

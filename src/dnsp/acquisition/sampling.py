@@ -225,6 +225,8 @@ def _transfer(sampling: AxisSampling, fractions: tuple[float, ...]) -> tuple[flo
         row = len(line) // 2
         distances = torch.arange(2 * reach, dtype=torch.float64) - ((row + 0.5) * sampling.factor - 0.5)
         left = left * (torch.cos(2 * pi * per_voxel[:, None] * distances) * line[row]).sum(1)
-    inside = wanted if sampling.kind == "kspace" else 1 - (1 - wanted).abs()  # what aliases is weighted as what it became
+    inside = (
+        wanted if sampling.kind == "kspace" else 1 - (1 - wanted).abs()
+    )  # what aliases is weighted as what it became
     left = left * _window(inside, sampling.window, sampling.kept)
     return tuple(float(part) for part in np.asarray(left))

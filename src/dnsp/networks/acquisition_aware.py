@@ -100,7 +100,11 @@ class AcquisitionAwareNetwork(nn.Module):
     def features(self, enlarged: Tensor, condition: Tensor) -> Tensor:
         """Give the features before the last convolution, shape (B, filters, ceil(H / 2), ceil(W / 2))."""
         height, width = enlarged.shape[-2:]
-        even = functional.pad(enlarged, (0, width % 2, 0, height % 2), mode="replicate") if height % 2 + width % 2 else enlarged
+        even = (
+            functional.pad(enlarged, (0, width % 2, 0, height % 2), mode="replicate")
+            if height % 2 + width % 2
+            else enlarged
+        )
         quarters = functional.pixel_unshuffle(even, 2).to(memory_format=torch.channels_last)
         modulation = self.modulation(condition.float()).unflatten(1, (2, self.settings.blocks, self.settings.filters))
         with torch.autocast(enlarged.device.type, enabled=False):

@@ -65,7 +65,11 @@ class AcquisitionEstimator(nn.Module):
         )
         count = 1 + 2 * len(NYQUIST_FRACTIONS)
         self.head = nn.Sequential(
-            nn.Linear(3 * quarter + 2 * _BINS + 3 * len(_DETAIL_QUANTILES), 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 3 * count)
+            nn.Linear(3 * quarter + 2 * _BINS + 3 * len(_DETAIL_QUANTILES), 128),
+            nn.ReLU(),
+            nn.Linear(128, 128),
+            nn.ReLU(),
+            nn.Linear(128, 3 * count),
         )
 
     def forward(self, slices: Tensor, valid: Tensor | None = None) -> EstimatedQuantiles:
@@ -81,23 +85,32 @@ class AcquisitionEstimator(nn.Module):
             features = self.first(quarters)
         features = self.layers(features).float()
         features = features.reshape(batch, count, *features.shape[1:])
-        weights = torch.ones_like(features[:, :1, :1]) if valid is None else functional.adaptive_avg_pool2d(
-            valid, features.shape[-2:]
-        )[:, None]
+        weights = (
+            torch.ones_like(features[:, :1, :1])
+            if valid is None
+            else functional.adaptive_avg_pool2d(valid, features.shape[-2:])[:, None]
+        )
         total = weights.sum(dim=(1, 3, 4)) * count
         mean = (features * weights).sum(dim=(1, 3, 4)) / total
         square = (features.square() * weights).sum(dim=(1, 3, 4)) / total
         deviation = ((square - mean.square()).clamp(min=0) + _FLOOR**2).sqrt()
         spectra = [_log_power(slices.float(), valid), _log_power(slices.transpose(2, 3).float(), _transposed(valid))]
-        pooled = torch.cat([mean, (mean + _FLOOR).log() / 3 + 1, (deviation + _FLOOR).log() / 3 + 1, *spectra, _details(slices.float(), valid)], dim=1)
+        pooled = torch.cat(
+            [
+                mean,
+                (mean + _FLOOR).log() / 3 + 1,
+                (deviation + _FLOOR).log() / 3 + 1,
+                *spectra,
+                _details(slices.float(), valid),
+            ],
+            dim=1,
+        )
         with torch.autocast(slices.device.type, enabled=False):
             raw = self.head(pooled).reshape(batch, 3, -1)
         middle, below, above = raw[:, 1], functional.softplus(raw[:, 0]), functional.softplus(raw[:, 2])
         quantiles = torch.stack([middle - below, middle, middle + above], dim=1)
         transfers = quantiles[:, :, 1:].sigmoid() * 1.1  # a sinc profile may lift a little above 1
-        return EstimatedQuantiles(
-            quantiles[:, :, 0] - 4, transfers.reshape(batch, 3, 2, len(NYQUIST_FRACTIONS))
-        )
+        return EstimatedQuantiles(quantiles[:, :, 0] - 4, transfers.reshape(batch, 3, 2, len(NYQUIST_FRACTIONS)))
 
     @torch.inference_mode()
     def believe(
@@ -175,7 +188,9 @@ def _details(slices: Tensor, valid: Tensor | None) -> Tensor:
     centre = slices[:, :, 1:-1, 1:-1]
     inside = torch.ones_like(centre, dtype=torch.bool)
     if valid is not None:
-        inside = (valid[:, :, 2:, 2:] * valid[:, :, :-2, :-2] * valid[:, :, 2:, :-2] * valid[:, :, :-2, 2:] > 0) & inside
+        inside = (
+            valid[:, :, 2:, 2:] * valid[:, :, :-2, :-2] * valid[:, :, 2:, :-2] * valid[:, :, :-2, 2:] > 0
+        ) & inside
     bright = inside & (block.amin((-1, -2))[:, :, :-1, :-1] > _BRIGHT)
     dark = inside & (centre < _BRIGHT) & (centre > 0)
     wanted = torch.tensor(_DETAIL_QUANTILES, device=slices.device)
