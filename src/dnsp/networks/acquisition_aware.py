@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -65,20 +66,19 @@ class AcquisitionAwareNetwork(nn.Module):
         self.inner = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.outer = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.last = nn.Conv2d(filters, 4, 3, padding=1)
+        scales_and_shifts = nn.Linear(self.settings.hidden, 2 * blocks * filters)
         self.modulation = nn.Sequential(
             nn.Linear(CONDITION_LENGTH, self.settings.hidden),
             nn.ReLU(),
             nn.Linear(self.settings.hidden, self.settings.hidden),
             nn.ReLU(),
-            nn.Linear(self.settings.hidden, 2 * blocks * filters),
+            scales_and_shifts,
         )
-        for convolution in self.outer:
-            nn.init.normal_(convolution.weight, std=0.01)
-            nn.init.zeros_(convolution.bias)
-        nn.init.normal_(self.last.weight, std=1e-3)  # start at interpolation
-        nn.init.zeros_(self.last.bias)
-        nn.init.normal_(self.modulation[-1].weight, std=0.01)
-        nn.init.zeros_(self.modulation[-1].bias)
+        with torch.no_grad():
+            for _, convolution in self._convolutions():
+                _start_small(convolution, 0.01)
+            _start_small(self.last, 1e-3)  # start at interpolation
+            _start_small(scales_and_shifts, 0.01)
 
     def forward(self, enlarged: Tensor, condition: Tensor) -> Tensor:
         """Sharpen enlarged images.
@@ -119,9 +119,12 @@ class AcquisitionAwareNetwork(nn.Module):
             quarters = self.last(features)
         return functional.pixel_shuffle(quarters.float(), 2)
 
+    def _convolutions(self) -> list[tuple[nn.Conv2d, nn.Conv2d]]:
+        return cast("list[tuple[nn.Conv2d, nn.Conv2d]]", list(zip(self.inner, self.outer, strict=True)))
+
     def _blocks(self, features: Tensor, modulation: Tensor) -> Tensor:
         scales, shifts = (1 + modulation[:, 0]).to(features.dtype), modulation[:, 1].to(features.dtype)
-        for index, (inner, outer) in enumerate(zip(self.inner, self.outer, strict=True)):
+        for index, (inner, outer) in enumerate(self._convolutions()):
             hidden = functional.relu(inner(features) + shifts[:, index, :, None, None], inplace=True)
             features = features + outer(hidden * scales[:, index, :, None, None])
         return features
@@ -129,8 +132,17 @@ class AcquisitionAwareNetwork(nn.Module):
     def _shared(self, features: Tensor, modulation: Tensor) -> Tensor:
         """Do as `_blocks` where all images share one acquisition: scales and shifts go into the weights."""
         scales, shifts = 1 + modulation[0, 0], modulation[0, 1]
-        for index, (inner, outer) in enumerate(zip(self.inner, self.outer, strict=True)):
-            hidden = functional.conv2d(features, inner.weight, inner.bias + shifts[index], padding=1)
+        for index, (inner, outer) in enumerate(self._convolutions()):
+            hidden = functional.conv2d(features, inner.weight, _bias(inner) + shifts[index], padding=1)
             weight = outer.weight * scales[index][None, :, None, None]
             features = features + functional.conv2d(functional.relu_(hidden), weight, outer.bias, padding=1)
         return features
+
+
+def _start_small(layer: nn.Conv2d | nn.Linear, deviation: float) -> None:
+    nn.init.normal_(layer.weight, std=deviation)
+    nn.init.zeros_(_bias(layer))
+
+
+def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
+    return cast("Tensor", layer.bias)

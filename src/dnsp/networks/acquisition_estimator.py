@@ -16,9 +16,9 @@ __all__ = ["AcquisitionEstimator", "EstimatedQuantiles"]
 _FLOOR = 1e-3
 _DETAIL_QUANTILES = (0.1, 0.25, 0.5, 0.75)
 _BRIGHT = 0.2  # on the unit scale: tissue
-_SMALLEST_DETAIL = 3e-4
+_SMALLEST_DETAIL = 1e-5
 _BINS = 24  # of the power spectrum along an axis
-_SMALLEST_POWER = 1e-7
+_SMALLEST_POWER = 1e-11  # blur leaves next to nothing of a scan's own noise: the floor must lie below
 _SLICES_USED = 20
 _SMALLEST_NOISE = 0.002  # on the unit scale
 _AT_NYQUIST = NYQUIST_FRACTIONS.index(1.0)
@@ -172,7 +172,7 @@ def _log_power(slices: Tensor, valid: Tensor | None) -> Tensor:
     spectrum = torch.fft.rfft(slices * window[:, None, :, None], dim=2)
     power = spectrum.abs().square().sum(3).mean(1) / (window.square().sum(1) * across)[:, None]
     binned = functional.adaptive_avg_pool1d(power[:, None, 1:], _BINS)[:, 0]
-    return (binned + _SMALLEST_POWER).log() / 4 + 2
+    return (binned + _SMALLEST_POWER).log() / 4 + 3
 
 
 def _transposed(valid: Tensor | None) -> Tensor | None:
@@ -198,5 +198,5 @@ def _details(slices: Tensor, valid: Tensor | None) -> Tensor:
     for detail, where in ((haar, bright), (curved, bright), (haar, dark)):
         chosen = torch.where(where, detail.abs(), torch.nan)[..., ::2, ::2].flatten(1)
         quantiles = torch.nanquantile(chosen, wanted, dim=1).T.nan_to_num(0.0)
-        found.append((quantiles + _SMALLEST_DETAIL).log() / 2 + 2.5)
+        found.append((quantiles + _SMALLEST_DETAIL).log() / 2 + 3)
     return torch.cat(found, dim=1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dnsp.acquisition.description import CONDITION_LENGTH, Acquisition, AcquisitionBelief
+from dnsp.acquisition.description import CONDITION_LENGTH, Acquisition, AcquisitionBelief, sampling_with_blur
 from dnsp.acquisition.noise import add_rician_noise, noise_reference
 from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling, coarse_length
@@ -145,3 +145,22 @@ def test_a_belief_becomes_numbers_of_order_one():
     vector = AcquisitionBelief(factors=(2, 8), transfers=(transfer, transfer), noise_sigma=0.1).vector()
     assert vector.shape == (CONDITION_LENGTH,)
     assert float(vector.abs().max()) < 2
+
+
+@pytest.mark.parametrize(
+    ("blur", "expected"),
+    [
+        (0, AxisSampling(factor=2)),
+        ("1.5", AxisSampling(factor=2, sigma=1.5)),
+        ("kspace", AxisSampling(factor=2, kind="kspace")),
+        ("hann", AxisSampling(factor=2, kind="kspace", window="hann")),
+    ],
+)
+def test_a_blur_has_a_name(blur, expected):
+    assert sampling_with_blur(blur, 2) == expected
+
+
+@pytest.mark.parametrize("blur", ["soft", "-1", "nan", ""])
+def test_an_unknown_blur_is_refused(blur):
+    with pytest.raises(SettingError):
+        sampling_with_blur(blur, 2)
