@@ -15,6 +15,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import torch
+from dnsp.networks.default_model import load_default_model
 
 from dnsp.acquisition.description import Acquisition, AcquisitionBelief
 from dnsp.acquisition.noise import add_rician_noise, noise_reference
@@ -22,7 +23,6 @@ from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling
 from dnsp.head import head_mask, head_slices
 from dnsp.metrics import psnr
-from dnsp.networks.default_model import load_default_model
 from dnsp.volume import robust_scaling
 
 SAMPLINGS = {
@@ -140,7 +140,9 @@ def main() -> None:
     for kind in ("given", "auto"):
         gains = np.array([row[kind] for row in rows])
         below = np.mean(gains < -0.3)
-        print(f"\n{kind}: {len(gains)} cases, {below:.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}")
+        print(
+            f"\n{kind}: {len(gains)} cases, {below:.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}"
+        )
         for family in TEST_SCANS:
             print(f"\n{kind}, {family}\n\n{table([row for row in rows if row['family'] == family], kind)}")
     if settings.json:

@@ -68,8 +68,8 @@ def spline_matrix(length: int, out: int, factor: float) -> Tensor:
     matrix = torch.zeros(out, length, dtype=torch.float64)
     for offset in range(-1, 3):
         distance = (positions - (first + offset)).abs()
-        weight = torch.where(distance < 1, 2 / 3 - distance**2 + distance**3 / 2, (2 - distance).clamp(min=0) ** 3 / 6)
-        matrix += weight[:, None] * coefficients[(first + offset).clamp(0, padded - 1)]
+        inner, outer = 2 / 3 - distance**2 + distance**3 / 2, (2 - distance).clamp(min=0) ** 3 / 6
+        matrix += torch.where(distance < 1, inner, outer)[:, None] * coefficients[(first + offset).clamp(0, padded - 1)]
     return matrix
 
 

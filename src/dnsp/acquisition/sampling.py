@@ -166,7 +166,7 @@ def _profile(widths: Tensor, profile: Profile) -> Tensor:
     if profile == "gaussian":
         return torch.exp(-0.5 * (widths * _FWHM_OF_SIGMA) ** 2)
     if profile == "box":
-        return (widths.abs() < 0.5).double()  # noqa: PLR2004
+        return (widths.abs() < 0.5).double()
     times = torch.linspace(-_SINC_LOBES, _SINC_LOBES, 193, dtype=torch.float64)
     pulse = torch.sinc(times) * (0.5 + 0.5 * torch.cos(pi * times / _SINC_LOBES))
     return (pulse * torch.cos(2 * pi * widths[..., None] * times)).sum(-1)

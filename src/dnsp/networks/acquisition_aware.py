@@ -1,148 +1,191 @@
-"""The default network: it is told how the image was acquired, and works on half the output grid."""
+"""The default network: it is told how the scan was acquired, and works on half the output grid."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dnsp.acquisition.description import CONDITION_LENGTH
+from dnsp.acquisition.description import CONDITION_LENGTH, AcquisitionBelief
+from dnsp.acquisition.local_range import limit_to_local_range
+from dnsp.acquisition.resampling import spline_enlarge
 from dnsp.errors import SettingError
+from dnsp.networks.acquisition_estimator import AcquisitionEstimator
+from dnsp.networks.base import HALF_OR_SINGLE, Network, require_size
+from dnsp.networks.registry import register_network
 
-__all__ = ["AcquisitionAwareNetwork", "AcquisitionAwareSettings"]
+__all__ = ["AcquisitionAware", "ModulatedNetwork", "UncertaintyHead"]
 
 
-@dataclass(frozen=True)
-class AcquisitionAwareSettings:
-    """Sizes of an `AcquisitionAwareNetwork`.
+@register_network("acquisition-aware")
+class AcquisitionAware(Network):
+    """A network that is told the acquisition, the estimator that finds it, and the standard error of the result.
 
     Parameters
     ----------
     blocks, filters : int
-        Residual blocks, and filters of each convolution in them.
+        Residual blocks of the `ModulatedNetwork`, and filters of each convolution in them.
     hidden : int
-        Width of the layer that turns the acquisition into scales and shifts.
+        Width of the layers that turn the acquisition into scales and shifts.
+    widened : float
+        The result stays within the range of the 3 x 3 input pixels around it, widened on both sides by this part of it.
+
+    Raises
+    ------
+    SettingError
+        If a size is out of range.
+
+    Examples
+    --------
+    >>> network = AcquisitionAware(blocks=1, filters=4, hidden=8)
+    >>> slices = torch.rand(3, 20, 24)
+    >>> belief = network.estimator.believe(slices, (2.0, 2.0))
+    >>> network.sharpen(slices, belief, (40, 48))[0].shape
+    torch.Size([3, 40, 48])
     """
 
-    blocks: int = 10
-    filters: int = 64
-    hidden: int = 128
+    convolution_dtypes = HALF_OR_SINGLE
+    takes_acquisition = True
 
-    def __post_init__(self) -> None:
-        if min(self.blocks, self.filters, self.hidden) < 1:
-            raise SettingError(f"the network needs at least one block, filter and hidden unit, not {self}")
+    def __init__(self, *, blocks: int = 10, filters: int = 64, hidden: int = 128, widened: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= widened <= 100:
+            raise SettingError(f"AcquisitionAware: widened must be from 0 to 100, not {widened}")
+        self.widened = float(widened)
+        self.network = ModulatedNetwork(blocks=blocks, filters=filters, hidden=hidden)
+        self.estimator = AcquisitionEstimator()
+        self.uncertainty = UncertaintyHead(filters)
+        self.receptive_radius = 2 * (2 * blocks + 3) + 1
 
-    @property
-    def receptive_radius(self) -> int:
-        """How many output pixels away an input pixel can be and still change an output pixel."""
-        return 2 * (2 * self.blocks + 2) + 1
+    def forward(self, enlarged: Tensor, condition: Tensor) -> Tensor:
+        """Sharpen enlarged images (B, 1, H, W), told their acquisition (B, C) or (1, C): `AcquisitionBelief.vector`."""
+        features = self._features(enlarged, condition)
+        return enlarged + self.network.correct(features)[..., : enlarged.shape[-2], : enlarged.shape[-1]]
+
+    def sharpen(
+        self, slices: Tensor, belief: AcquisitionBelief, size: tuple[int, int], *, with_uncertainty: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Enlarge slices, sharpen them and keep the result within the local range of the input.
+
+        Parameters
+        ----------
+        slices : Tensor, shape (S, H, W)
+            Slices of one scan on the unit scale.
+        belief : AcquisitionBelief
+            How the scan was acquired.
+        size : tuple of 2 ints
+            Rows and columns of the result.
+        with_uncertainty : bool
+            Give the standard error too.
+
+        Returns
+        -------
+        result : Tensor, shape (S, *size)
+        standard_error : Tensor, shape (S, *size), or None
+        """
+        enlarged = spline_enlarge(slices[:, None], size, belief.factors)
+        features = self._features(enlarged, belief.vector()[None].to(slices.device))
+        result = enlarged + self.network.correct(features)[..., : size[0], : size[1]]
+        result = limit_to_local_range(result, slices[:, None], belief.factors, widened=self.widened)
+        if not with_uncertainty:
+            return result[:, 0], None
+        return result[:, 0], self.uncertainty(features)[:, 0, : size[0], : size[1]]
+
+    def _features(self, enlarged: Tensor, condition: Tensor) -> Tensor:
+        height, width = enlarged.shape[-2:]
+        if height % 2 or width % 2:
+            enlarged = functional.pad(enlarged, (0, width % 2, 0, height % 2), mode="replicate")
+        quarters = functional.pixel_unshuffle(enlarged, 2).to(memory_format=torch.channels_last)
+        modulation = self.network.modulate(condition)
+        features = self.run_outer(self.network.first, quarters)
+        blocks = (
+            self.network.shared_blocks if len(condition) == 1 and not torch.is_grad_enabled() else self.network.blocks
+        )
+        return self.run_inner(lambda inner: blocks(inner, modulation), features, cast_features=True)
 
 
-class AcquisitionAwareNetwork(nn.Module):
-    r"""Residual blocks on half the output grid, modulated by the acquisition; the result is added to the input.
+class ModulatedNetwork(nn.Module):
+    r"""Residual blocks on half the output grid, modulated by the acquisition.
 
-    The enlarged image is rearranged to four channels of half its size (as FFDNet does, Zhang et al. 2018,
+    The enlarged image is rearranged to four channels of half its size (as in FFDNet, Zhang et al. 2018,
     doi:10.1109/TIP.2018.2839891). Each block is :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales s and
-    shifts b from a small network that takes the acquisition c, an `AcquisitionBelief.vector`. Images stay in float32;
-    only the convolutions inside run in bfloat16 where `half_precision` is true.
+    shifts b from a small network that takes the acquisition c.
 
     Parameters
     ----------
-    settings : AcquisitionAwareSettings
-        Blocks, filters and the width of the modulating layer.
-    half_precision : bool
-        Run the convolutions in bfloat16.
+    blocks, filters, hidden : int
+        As of `AcquisitionAware`.
     """
 
-    def __init__(self, settings: AcquisitionAwareSettings | None = None, *, half_precision: bool = True) -> None:
+    def __init__(self, *, blocks: int, filters: int, hidden: int) -> None:
         super().__init__()
-        self.settings = settings or AcquisitionAwareSettings()
-        self.half_precision = half_precision
-        filters, blocks = self.settings.filters, self.settings.blocks
+        self.block_count = require_size("AcquisitionAware", "blocks", blocks, most=128)
+        self.filters = require_size("AcquisitionAware", "filters", filters, most=1024)
+        require_size("AcquisitionAware", "hidden", hidden, most=4096)
         self.first = nn.Conv2d(4, filters, 3, padding=1)
         self.inner = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.outer = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.last = nn.Conv2d(filters, 4, 3, padding=1)
-        scales_and_shifts = nn.Linear(self.settings.hidden, 2 * blocks * filters)
+        modulating = nn.Linear(hidden, 2 * blocks * filters)
         self.modulation = nn.Sequential(
-            nn.Linear(CONDITION_LENGTH, self.settings.hidden),
-            nn.ReLU(),
-            nn.Linear(self.settings.hidden, self.settings.hidden),
-            nn.ReLU(),
-            scales_and_shifts,
+            nn.Linear(CONDITION_LENGTH, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), modulating
         )
-        with torch.no_grad():
-            for _, convolution in self._convolutions():
-                _start_small(convolution, 0.01)
-            _start_small(self.last, 1e-3)  # start at interpolation
-            _start_small(scales_and_shifts, 0.01)
+        for layer, deviation in ((self.last, 1e-3), (modulating, 0.01), *((outer, 0.01) for outer in self.outer)):
+            nn.init.normal_(layer.weight, std=deviation)  # type: ignore[arg-type]  # training starts at interpolation
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
-    def forward(self, enlarged: Tensor, condition: Tensor) -> Tensor:
-        """Sharpen enlarged images.
+    def modulate(self, condition: Tensor) -> Tensor:
+        """Turn acquisitions (B, C) into scales and shifts (B, 2, blocks, filters), in float32."""
+        modulation: Tensor = self.modulation(condition.float())
+        return modulation.reshape(len(condition), 2, self.block_count, self.filters)
 
-        Parameters
-        ----------
-        enlarged : Tensor, shape (B, 1, H, W)
-            Images on the output grid, intensities about [0, 1].
-        condition : Tensor, shape (B, CONDITION_LENGTH) or (1, CONDITION_LENGTH)
-            What is known of their acquisition.
-
-        Returns
-        -------
-        Tensor, shape (B, 1, H, W)
-        """
-        correction = self.correct(self.features(enlarged, condition))
-        return enlarged + correction[..., : enlarged.shape[-2], : enlarged.shape[-1]]
-
-    def features(self, enlarged: Tensor, condition: Tensor) -> Tensor:
-        """Give the features before the last convolution, shape (B, filters, ceil(H / 2), ceil(W / 2))."""
-        height, width = enlarged.shape[-2:]
-        even = (
-            functional.pad(enlarged, (0, width % 2, 0, height % 2), mode="replicate")
-            if height % 2 + width % 2
-            else enlarged
-        )
-        quarters = functional.pixel_unshuffle(even, 2).to(memory_format=torch.channels_last)
-        modulation = self.modulation(condition.float()).unflatten(1, (2, self.settings.blocks, self.settings.filters))
-        with torch.autocast(enlarged.device.type, enabled=False):
-            features: Tensor = self.first(quarters)  # in float32: bfloat16 would round the image itself
-        run = self._shared if len(condition) == 1 and not torch.is_grad_enabled() else self._blocks
-        with torch.autocast(enlarged.device.type, torch.bfloat16, enabled=self.half_precision):
-            return run(features.bfloat16() if self.half_precision else features, modulation)
-
-    def correct(self, features: Tensor) -> Tensor:
-        """Turn features into what is added to the enlarged image, in float32."""
-        with torch.autocast(features.device.type, torch.bfloat16, enabled=self.half_precision):
-            quarters = self.last(features)
-        return functional.pixel_shuffle(quarters.float(), 2)
-
-    def _convolutions(self) -> list[tuple[nn.Conv2d, nn.Conv2d]]:
-        return cast("list[tuple[nn.Conv2d, nn.Conv2d]]", list(zip(self.inner, self.outer, strict=True)))
-
-    def _blocks(self, features: Tensor, modulation: Tensor) -> Tensor:
+    def blocks(self, features: Tensor, modulation: Tensor) -> Tensor:
+        """Run the residual blocks; every image has its own scales and shifts."""
         scales, shifts = (1 + modulation[:, 0]).to(features.dtype), modulation[:, 1].to(features.dtype)
-        for index, (inner, outer) in enumerate(self._convolutions()):
+        for index, (inner, outer) in enumerate(zip(self.inner, self.outer, strict=True)):
             hidden = functional.relu(inner(features) + shifts[:, index, :, None, None], inplace=True)
             features = features + outer(hidden * scales[:, index, :, None, None])
         return features
 
-    def _shared(self, features: Tensor, modulation: Tensor) -> Tensor:
-        """Do as `_blocks` where all images share one acquisition: scales and shifts go into the weights."""
+    def shared_blocks(self, features: Tensor, modulation: Tensor) -> Tensor:
+        """Do as `blocks` where all images share one acquisition: scales and shifts go into the weights."""
         scales, shifts = 1 + modulation[0, 0], modulation[0, 1]
-        for index, (inner, outer) in enumerate(self._convolutions()):
-            hidden = functional.conv2d(features, inner.weight, _bias(inner) + shifts[index], padding=1)
-            weight = outer.weight * scales[index][None, :, None, None]
-            features = features + functional.conv2d(functional.relu_(hidden), weight, outer.bias, padding=1)
+        for index, pair in enumerate(zip(self.inner, self.outer, strict=True)):
+            (inner, inner_bias), (outer, outer_bias) = ((layer.weight, layer.bias) for layer in pair)
+            hidden = functional.conv2d(
+                features, cast("Tensor", inner), cast("Tensor", inner_bias) + shifts[index], padding=1
+            )
+            weight = cast("Tensor", outer) * scales[index][None, :, None, None]
+            features = features + functional.conv2d(
+                functional.relu_(hidden), weight, cast("Tensor", outer_bias), padding=1
+            )
         return features
 
+    def correct(self, features: Tensor) -> Tensor:
+        """Turn features into what is added to the enlarged image, in float32."""
+        with torch.autocast(features.device.type, enabled=False):
+            return functional.pixel_shuffle(self.last(features.float()), 2)
 
-def _start_small(layer: nn.Conv2d | nn.Linear, deviation: float) -> None:
-    nn.init.normal_(layer.weight, std=deviation)
-    nn.init.zeros_(_bias(layer))
 
+class UncertaintyHead(nn.Module):
+    """A convolution on the network's features that gives the standard error of every output pixel.
 
-def _bias(layer: nn.Conv2d | nn.Linear) -> Tensor:
-    return cast("Tensor", layer.bias)
+    It is trained so that 95 % of the absolute errors lie below 1.96 of it.
+
+    Parameters
+    ----------
+    filters : int
+        Filters of the network.
+    """
+
+    def __init__(self, filters: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(filters, 16, 1)
+        self.second = nn.Conv2d(16, 4, 3, padding=1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Turn features into a standard error (B, 1, H, W) on the unit scale."""
+        raw = self.second(functional.relu(self.first(features.float())))
+        return functional.pixel_shuffle(functional.softplus(raw - 5), 2) + 1e-4

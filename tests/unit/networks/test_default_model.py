@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from dnsp.networks.default_model import DefaultModel, UncertaintyHead, load_default_model, save_default_model
 
 from dnsp.acquisition.description import CONDITION_LENGTH, AcquisitionBelief
 from dnsp.acquisition.local_range import limit_to_local_range, outside_local_range
@@ -10,7 +11,6 @@ from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import ModelError, SettingError
 from dnsp.networks.acquisition_aware import AcquisitionAwareNetwork, AcquisitionAwareSettings
 from dnsp.networks.acquisition_estimator import AcquisitionEstimator
-from dnsp.networks.default_model import DefaultModel, UncertaintyHead, load_default_model, save_default_model
 
 
 def small_network(**options):
