@@ -79,7 +79,12 @@ RENAMED: dict[str, dict[str, str]] = {
     "balance": _COHORT_OPTIONS,
     "database": _COHORT_OPTIONS,
     "brainweb": {"--subjects": "--subject"},
-    "reproduce": {"--experiments": "--experiment", "--methods": "--method", "--seeds": "--seed"},
+    "reproduce": {
+        "--experiments": "--experiment",
+        "--methods": "--method",
+        "--seeds": "--seed",
+        "--pairs": "--pairs-3t7t",
+    },
 }
 
 

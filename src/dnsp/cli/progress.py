@@ -130,13 +130,29 @@ class TrainingProgress(ProgressBar, TrainingCallback):
             self._psnr = f"  PSNR {psnr_db:.2f} dB"
 
 
-class CellProgress(ProgressBar):
-    """A bar over the trainings and measurements of dnsp reproduce, some of which run at the same time."""
+class CellProgress(ProgressBar, JobCallback):
+    """A bar over the pairs that are registered, then over the cells of dnsp reproduce, some of which run at the same time."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._cells = self._bar.add_task("trainings", total=None)
+        self._pairs = self._bar.add_task("registering", total=None, visible=False)
+        self._cells = self._bar.add_task("cells", total=None)
+
+    def on_start(self, total: int) -> None:
+        """Show the bar of the pairs."""
+        self._bar.update(self._pairs, total=total, completed=0, visible=True)
+
+    def on_job(self, name: str) -> None:
+        """Show the pair that is registered."""
+        self._bar.update(self._pairs, description=f"registering {name}")
+
+    def on_job_end(self, name: str, error: DnspError | None) -> None:
+        """Count the pair, and print why it failed."""
+        self._bar.advance(self._pairs)
+        if error is not None:
+            self.say(f"dnsp: error: {name}: {error}")
 
     def on_cell(self, done: int, total: int, name: str) -> None:
-        """Show how many are done, and the one that started last."""
-        self._bar.update(self._cells, completed=done, total=total, description=name or "trainings")
+        """Show how many cells are done, and the one that started last."""
+        self._bar.update(self._pairs, visible=False)
+        self._bar.update(self._cells, completed=done, total=total, description=name or "cells")

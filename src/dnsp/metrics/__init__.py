@@ -1,5 +1,6 @@
 """How good an estimate is: PSNR and SSIM under a stated protocol, and intervals by subject."""
 
+from dnsp.metrics.crossed_model import CrossedModel, adjust_holm, fit_crossed_model
 from dnsp.metrics.evaluation import evaluate_volume, require_same_grid
 from dnsp.metrics.image_quality import Window, psnr, ssim
 from dnsp.metrics.mixed_model import MethodEffect, MixedModel, fit_subject_model
@@ -13,7 +14,7 @@ from dnsp.metrics.quality_table import (
     summarise_subjects,
     write_quality_csv,
 )
-from dnsp.metrics.statistics import Interval, bootstrap_interval, paired_bootstrap_interval
+from dnsp.metrics.statistics import Interval, paired_student_interval, student_interval
 from dnsp.metrics.variance import (
     Anova,
     FTest,
@@ -27,6 +28,7 @@ from dnsp.metrics.variance import (
 __all__ = [
     "Anova",
     "CohortQuality",
+    "CrossedModel",
     "FTest",
     "Interval",
     "MethodEffect",
@@ -37,17 +39,19 @@ __all__ = [
     "SubjectQuality",
     "TukeyDifference",
     "Window",
-    "bootstrap_interval",
+    "adjust_holm",
     "comparison_intervals",
     "evaluate",
     "evaluate_files",
     "evaluate_volume",
+    "fit_crossed_model",
     "fit_subject_model",
     "one_way_anova",
-    "paired_bootstrap_interval",
+    "paired_student_interval",
     "psnr",
     "require_same_grid",
     "ssim",
+    "student_interval",
     "summarise_cohort",
     "summarise_subjects",
     "tukey_differences",

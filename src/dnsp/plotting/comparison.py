@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dnsp.errors import MissingExtraError
 from dnsp.io.atomic import replace_file
+from dnsp.plotting.text import as_plain_text
 
 __all__ = ["Box", "Candidate", "busiest_box", "draw_comparison"]
 
@@ -75,7 +76,7 @@ def draw_comparison(
     height = 1.0 + 2.9 * (1.15 * reference.shape[1] * spacing_mm[1] / (reference.shape[0] * spacing_mm[0]) + 2.1) * 0.9
     figure = Figure(figsize=(2.9 * len(columns), height), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(as_plain_text(title), fontsize=12)
     rows = figure.subplots(3, len(columns), height_ratios=(1.25, 1, 1.25), squeeze=False)
     grey = {"cmap": "gray", "vmin": 0.0, "vmax": 1.0, "origin": "lower", "interpolation": "nearest"}
     aspect = spacing_mm[1] / spacing_mm[0]
@@ -83,7 +84,7 @@ def draw_comparison(
     for column, candidate in enumerate(columns):
         whole, zoom, difference = (row[column] for row in rows)
         whole.imshow(candidate.image.T, aspect=aspect, **grey)
-        whole.set_title(f"{candidate.name}\n{candidate.caption}", fontsize=11)
+        whole.set_title(as_plain_text(f"{candidate.name}\n{candidate.caption}"), fontsize=11)
         whole.add_patch(
             Rectangle(
                 (box.top - 0.5, box.left - 0.5), box.side, box.side, fill=False, edgecolor="#ffb000", linewidth=1.5

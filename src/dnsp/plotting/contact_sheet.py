@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dnsp.errors import MissingExtraError
 from dnsp.io.atomic import replace_file
+from dnsp.plotting.text import as_plain_text
 
 __all__ = ["ContactPrint", "draw_contact_sheet"]
 
@@ -56,12 +57,12 @@ def draw_contact_sheet(
     rows = ceil(len(prints) / columns)
     figure = Figure(figsize=(0.95 * columns, 1.1 * rows + 0.5), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=12)
+    figure.suptitle(as_plain_text(title), fontsize=12)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, contact_print in zip(grid.flat, prints, strict=False):
         axes.imshow(contact_print.image.T, cmap="gray", vmin=0.0, vmax=1.0, origin="lower", interpolation="nearest")
-        axes.set_title(contact_print.caption, fontsize=6, pad=2)
+        axes.set_title(as_plain_text(contact_print.caption), fontsize=6, pad=2)
     with replace_file(Path(path), overwrite=overwrite) as unfinished:
         figure.savefig(unfinished, dpi=100, format="png")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from dnsp.errors import DataError, MissingExtraError
 from dnsp.io.atomic import replace_file
+from dnsp.plotting.text import as_plain_text
 from dnsp.volume import Plane, Volume, plane_axis, robust_scaling
 
 __all__ = ["draw_registration"]
@@ -77,7 +78,7 @@ def draw_registration(
     heights = [extent[up] / extent[across] for across, up, _ in _VIEWS.values()]
     figure = Figure(figsize=(9.0, 0.8 + 2.9 * sum(heights)), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(as_plain_text(title), fontsize=11)
     for row, plane in zip(figure.subplots(len(_VIEWS), len(columns), height_ratios=heights), _VIEWS, strict=True):
         across, up, through = _VIEWS[plane]
         edges = _edges(np.take(columns["fixed"], middle[through], axis=through))

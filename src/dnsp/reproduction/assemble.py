@@ -1,124 +1,156 @@
-"""The tables, examples and learned filters of a run, put together from all its cells that are finished."""
+"""Put the tables, examples and learned filters of a run together from all its finished cells."""
 
 from __future__ import annotations
 
 import csv
-import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
-from dnsp.reproduction.run_cell import ImageRow, folder_of, is_finished
+from dnsp.io.names import require_file_name
+from dnsp.reproduction.results_files import read_cell_facts, read_record, read_rows, read_run, write_record, write_rows
+from dnsp.reproduction.run_cell import folder_of, is_finished
+from dnsp.reproduction.schema import (
+    COSINES,
+    EPOCHS,
+    EXAMPLES,
+    FILTERS,
+    IMAGES,
+    MANIFEST,
+    RUN,
+    CellFacts,
+    CosineRow,
+    EpochRow,
+    FileList,
+    ImageRow,
+    picture_name,
+)
 
 __all__ = ["assemble"]
 
-_EPOCH_COLUMNS = ("epoch", "psnr_db", "data", "low_rank", "sharpness", "filters", "total_variation")
+_CURVES_ONLY = "figure9"
 
 
-class _Finished(NamedTuple):
+class FinishedCell(NamedTuple):
+    """A cell that has been measured, where it lies and which experiments use it."""
+
     folder: Path
     experiments: Sequence[str]
-    dataset: str
-    method: str
-    scale: int
-    fraction: float
-    seed: int
-    is_fold: bool
-
-    @property
-    def place(self) -> list[object]:
-        """Its columns in ``epochs.csv``."""
-        return [self.dataset, self.method, self.scale, self.fraction, self.seed]
+    facts: CellFacts
 
 
 def assemble(results: Path) -> None:
-    """Put the tables, examples and learned filters of a folder together from its finished cells, by whichever call made them.
+    """Put the tables, examples and learned filters of a folder together from its finished cells, whichever call made them.
 
     ``images.csv`` has a row for each experiment, method and test image; ``epochs.csv`` for each experiment and epoch of a
-    training with a held-out subject (where none is, the losses are in the cell's ``log.csv``). ``examples`` and
-    ``filters`` are those of the first seed or draw, and of the largest part of the training set.
+    training with validation subjects (without, the losses are in the cell's ``log.csv``); ``cosines.csv``, where gradients
+    were screened, for each network, degradation and prior. ``examples`` and ``filters`` are those of the first seed or draw,
+    and of the largest fraction of the training set. ``files.json`` lists them; files that are not in that list are never
+    replaced or removed, and links are never followed.
 
     Raises
     ------
     DataError
-        If a file cannot be read or written.
+        If a file cannot be read or written, a name in a record cannot be part of a path, or a file of somebody else is in
+        the way.
     """
     cells = _read_finished(results)
     images = (
-        [experiment, *row]
+        row._replace(experiment=experiment)
         for cell in cells
         for experiment in cell.experiments
-        if experiment != "figure9"
-        for row in _rows(cell.folder / "images.csv")
+        if experiment != _CURVES_ONLY
+        for row in read_rows(cell.folder / IMAGES, ImageRow)
     )
-    _write_table(results / "images.csv", ["experiment", *ImageRow._fields], images)
-    header = ["experiment", "dataset", "method", "scale", "fraction", "seed", *_EPOCH_COLUMNS]
-    _write_table(results / "epochs.csv", header, _epochs(cells))
-    for folder, source in (("examples", "example.npz"), ("filters", "filters.npz")):
-        wanted = {
-            f"{cell.dataset}-x{cell.scale}-{cell.method}-seed{cell.seed}.npz": cell.folder / source
+    write_rows(results / IMAGES, images, ImageRow)
+    write_rows(results / EPOCHS, _epochs(cells), EpochRow)
+    screened = [cell.folder / COSINES for cell in cells if (cell.folder / COSINES).exists()]
+    if screened:
+        write_rows(results / COSINES, (row for path in screened for row in read_rows(path, CosineRow)), CosineRow)
+    for name, source in ((EXAMPLES, "example.npz"), (FILTERS, "filters.npz")):
+        pictures = {
+            picture_name(cell.facts.dataset, cell.facts.scale, cell.facts.method, cell.facts.seed): cell.folder / source
             for cell in cells
             if _is_shown(cell, cells) and (cell.folder / source).exists()
         }
-        _copy(wanted, results / folder)
+        _copy(pictures, results, name)
 
 
-def _read_finished(results: Path) -> list[_Finished]:
-    try:
-        plan = json.loads((results / "run.json").read_text(encoding="utf-8"))["plan"]
-        cells = []
-        for name, experiments in plan.items():
-            if is_finished(name, results):
-                facts = json.loads((folder_of(name, results) / "cell.json").read_text(encoding="utf-8"))
-                place = {key: facts[key] for key in ("dataset", "method", "fraction", "seed", "is_fold")}
-                cells.append(_Finished(folder_of(name, results), experiments, scale=facts["images"]["scale"], **place))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{results}: the record of the run or of a cell is damaged ({error})") from error
+def _read_finished(results: Path) -> list[FinishedCell]:
+    cells = []
+    for name, experiments in read_run(results / RUN).plan.items():
+        if is_finished(name, results):
+            folder = folder_of(name, results)
+            _refuse_link(folder)
+            cells.append(FinishedCell(folder, experiments, read_cell_facts(folder)))
     return cells
 
 
-def _rows(path: Path) -> list[list[str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))[1:]
-
-
-def _epochs(cells: Sequence[_Finished]) -> Iterator[list[object]]:
+def _epochs(cells: Sequence[FinishedCell]) -> Iterator[EpochRow]:
     for cell in cells:
         log = cell.folder / "log.csv"
         if not log.exists():
             continue
-        with log.open(newline="", encoding="utf-8") as file:
-            epochs = [epoch for epoch in csv.DictReader(file) if epoch.get("psnr_db")]
+        place = (cell.facts.dataset, cell.facts.method, cell.facts.scale, cell.facts.fraction, cell.facts.seed)
+        terms = EpochRow._fields[len(place) + 1 :]
+        try:
+            with log.open(newline="", encoding="utf-8") as file:
+                epochs = [epoch for epoch in csv.DictReader(file) if epoch.get("psnr_db")]
+            rows = [
+                msgspec.convert(("", *place, *(epoch.get(name) or None for name in terms)), EpochRow, strict=False)
+                for epoch in epochs
+            ]
+        except (OSError, ValueError, csv.Error) as error:
+            raise DataError(
+                f"{log}: is damaged ({error}); remove the folder {cell.folder.name} and run again"
+            ) from error
         for experiment in cell.experiments:
-            yield from (
-                [experiment, *cell.place, *(epoch.get(name, "") for name in _EPOCH_COLUMNS)] for epoch in epochs
-            )
+            yield from (row._replace(experiment=experiment) for row in rows)
 
 
-def _is_shown(cell: _Finished, cells: Sequence[_Finished]) -> bool:
-    """Whether a cell is the one to be looked at of its data set, scale and method; those of a cross-validation are not."""
-    alike = [other for other in cells if not other.is_fold and other.place[:3] == cell.place[:3]]
-    return not cell.is_fold and cell == min(alike, key=lambda other: (-other.fraction, other.seed))
+def _is_shown(cell: FinishedCell, cells: Sequence[FinishedCell]) -> bool:
+    """Tell whether a cell gives the pictures of its data set, scale and method; cells of a cross-validation do not."""
+    alike = [other for other in cells if not other.facts.is_fold and _setting(other) == _setting(cell)]
+    return not cell.facts.is_fold and cell == min(alike, key=lambda other: (-other.facts.fraction, other.facts.seed))
 
 
-def _write_table(path: Path, header: Sequence[str], rows: Iterator[list[str]] | Iterator[list[object]]) -> None:
-    with (
-        replace_file(path, overwrite=True, error=DataError) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(header)
-        table.writerows(rows)
+def _setting(cell: FinishedCell) -> tuple[str, str, int]:
+    return cell.facts.dataset, cell.facts.method, cell.facts.scale
 
 
-def _copy(wanted: Mapping[str, Path], folder: Path) -> None:
-    """Make the folder hold these files and no others."""
+def _copy(pictures: Mapping[str, Path], results: Path, name: str) -> None:
+    """Copy files into a folder of the results, and remove those that dnsp copied before and that are not wanted now."""
+    folder = results / name
+    _refuse_link(folder)
     folder.mkdir(exist_ok=True)
-    for stale in {file.name for file in folder.iterdir()} - wanted.keys():
-        (folder / stale).unlink()
-    for name, source in wanted.items():
-        with replace_file(folder / name, overwrite=True, error=DataError) as unfinished:
-            shutil.copyfile(source, unfinished)
+    manifest = results / MANIFEST
+    _refuse_link(manifest)
+    files = read_record(manifest, FileList).files if manifest.exists() else {}
+    ours = {require_file_name(file, what=f"{manifest}: file") for file in files.get(name, ())}
+    for target in (folder / file for file in pictures):
+        if target.is_symlink() or (target.exists() and target.name not in ours):
+            raise DataError(f"{target}: was not written by dnsp; move it away and run the same command again")
+    _write_manifest(manifest, files, name, {*ours, *pictures})
+    for file, source in pictures.items():
+        _refuse_link(source)
+        with replace_file(folder / file, overwrite=True, error=DataError) as unfinished:
+            shutil.copyfile(source, unfinished, follow_symlinks=False)
+    for stale in (folder / file for file in ours - pictures.keys()):
+        if not stale.is_symlink() and not stale.is_dir():
+            stale.unlink(missing_ok=True)
+    _write_manifest(manifest, files, name, pictures.keys())
+
+
+def _write_manifest(path: Path, files: Mapping[str, tuple[str, ...]], name: str, written: Collection[str]) -> None:
+    """Write the list before anything is copied, so that a run that is killed still knows its files."""
+    write_record(path, FileList({**files, name: tuple(sorted(written))}))
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise DataError(f"{path}: is a link, which dnsp does not follow; move it away and run the same command again")

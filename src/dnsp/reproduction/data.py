@@ -1,11 +1,11 @@
-"""The data sets of a run: the user's own, and what is made to stand for the ones that are not given."""
+"""The data sets of a run: the user's own, and simulated ones in place of those that are not given."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -21,36 +21,44 @@ from dnsp.data import (
 )
 from dnsp.errors import DataError, SettingError
 from dnsp.io import scan_stem
+from dnsp.io.names import require_file_name
 from dnsp.reproduction.budgets import Budget
-from dnsp.reproduction.simulated_pairs import make_partner, register_partner
+from dnsp.reproduction.simulated_pairs import LowQuality, register_low_quality, simulate_low_quality
 
-__all__ = ["DataKey", "DataSet", "find_data"]
+__all__ = ["PAIRED_KEYS", "DataKey", "DataSet", "find_data"]
 
-DataKey: TypeAlias = Literal["adni", "brainweb", "low-field", "paired"]
+DataKey: TypeAlias = Literal["adni", "brainweb", "low-field", "pairs-3t7t", "pairs-3t3t"]
+PAIRED_KEYS: tuple[DataKey, ...] = ("pairs-3t7t", "pairs-3t3t")
 
 _STANDS_FOR: dict[DataKey, str] = {
     "adni": "ADNI",
     "brainweb": "BrainWeb",
     "low-field": "ADNI at a lower field",
-    "paired": "HCP pairs",
+    "pairs-3t7t": "HCP 3T7T-DW",
+    "pairs-3t3t": "HCP 3T3T-T1",
+}
+# In place of pairs that are not given: another contrast as at another field strength, and the same contrast with more noise.
+_SIMULATED: dict[DataKey, LowQuality] = {
+    "pairs-3t7t": LowQuality(),
+    "pairs-3t3t": LowQuality(gamma=1.0, noise_percent=3.0, seed=1),
 }
 _ADNI_SUBJECT = re.compile(r"\d{3}_S_\d{4,5}")
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Scans of subjects, or pairs of them, and in plain words what they are.
+    """Scans of subjects, or pairs of them, and a plain description of what they are.
 
     Parameters
     ----------
     key : str
-        Its name in every table of numbers.
+        The name in every table of numbers.
     name : str
-        What the scans really are.
+        What the scans are.
     scans : tuple of Scan or PairedScan
         In the order of the subjects' names.
     digest : str
-        Follows from the subjects' names and the bytes of their files.
+        A digest of the subjects' names and the bytes of their files.
     stands_for : str
         The paper's data set in whose place it is; empty where it is that data set itself.
     """
@@ -68,23 +76,23 @@ def find_data(
     keys: Collection[DataKey],
     cohort: Path | None,
     heads: Path | None,
-    pairs: Sequence[PairedScan],
+    pairs: Mapping[DataKey, Sequence[PairedScan]],
     folder: Path,
     on_scan: Callable[[str], None] | None = None,
 ) -> dict[DataKey, DataSet]:
-    """Find the data sets of a run, and make what a budget has made.
+    """Find the data sets of a run, and simulate those that a budget simulates.
 
     Parameters
     ----------
     budget : Budget
         How many subjects are needed, and whether procedural heads stand for cohorts that are not given.
     keys : collection of str
-        The data sets that are needed; no others are looked at or made.
+        The data sets that are needed; no others are read or made.
     cohort, heads : Path, optional
-        What `dnsp.data.find_scans` reads: scans that stand for ADNI's, and simulated heads that stand for BrainWeb's.
-    pairs : sequence of PairedScan
-        Pairs that lie on one grid. Where there are none, they are simulated from the cohort (see `make_partner`) and
-        registered.
+        Scans in place of ADNI's, and simulated heads in place of BrainWeb's, as `dnsp.data.find_scans` reads them.
+    pairs : mapping of str to sequence of PairedScan
+        Pairs that lie on one grid, by the key of their data set. A set that is missing is simulated from the cohort (see
+        `simulate_low_quality`) and registered.
     folder : Path
         Where scans are made. What is there is not made again.
     on_scan : callable, optional
@@ -98,45 +106,49 @@ def find_data(
     Raises
     ------
     DataError
-        If there are too few subjects for a split, or a simulated partner cannot be registered.
+        If there are too few subjects for a split, a subject's name cannot be part of a file name, or a simulated scan
+        cannot be registered.
     SettingError
         If nothing is given, and the budget makes no heads.
     """
     if budget.head_size is None and not (cohort or heads or pairs):
         raise SettingError(
-            f"the {budget.name} budget needs data: give --cohort, --heads or --pairs; the smoke budget makes its own"
+            f"the {budget.name} budget needs data: give --cohort, --heads, --pairs-3t7t or --pairs-3t3t; the smoke budget "
+            "makes its own"
         )
     tell = on_scan or (lambda _: None)
     found: dict[DataKey, DataSet] = {}
     if "brainweb" in keys and (scans := _find_or_make("heads", heads, budget, folder=folder, tell=tell)):
-        used = _require(heads, scans, 2 * budget.subjects_per_side, budget)
+        used = _require(heads, scans, budget)
         found["brainweb"] = _data_set("brainweb", _describe(heads, used), used)
-    if "paired" in keys and pairs:
-        found["paired"] = _pairs(pairs, budget)
-    if not set(keys) - found.keys() - {"brainweb"}:
+    found |= {key: _given_pairs(key, pairs[key], budget) for key in PAIRED_KEYS if key in keys and pairs.get(key)}
+    needed = set(keys) - found.keys() - {"brainweb"}
+    if pairs and cohort is None:  # a set that the user did not give is not simulated from other heads than theirs
+        needed -= set(PAIRED_KEYS)
+    if not needed:
         return found
     scans = _find_or_make("cohort", cohort, budget, folder=folder, tell=tell)
     if not scans:
         return found
-    if "adni" in keys or "low-field" in keys:
-        used = _require(cohort, scans, 2 * budget.subjects_per_side, budget)
+    if needed & {"adni", "low-field"}:
+        used = _require(cohort, scans, budget)
         name, field = _describe(cohort, used), budget.low_field
-        lowered = f"{name}, brought from {field.high_tesla:g} T to {field.low_tesla:g} T by simulation"
+        lowered = f"{name}, simulated at {field.low_tesla:g} T from {field.high_tesla:g} T"
         both = _data_set("adni", name, used), _data_set("low-field", lowered, used)
         found |= {one.key: one for one in both if one.key in keys}
-    if "paired" in keys and not pairs:
-        used = _require(cohort, scans, budget.pair_training + budget.pair_test, budget)
-        made = [_make_pair(scan, folder / "paired", tell) for scan in used]
-        partners = "each with a simulated partner of lower resolution, other contrast and more noise, registered to it"
-        found["paired"] = _data_set("paired", f"{_describe(cohort, used)}, {partners}", made)
+    for key in PAIRED_KEYS:
+        if key in needed:
+            used = _take(cohort, scans, budget.pair_training + budget.pair_test, budget)
+            made = [_make_pair(scan, folder / key, _SIMULATED[key], tell) for scan in used]
+            found[key] = _data_set(key, f"{_describe(cohort, used)}, {_SIMULATED[key].describe()}", made)
     return found
 
 
-def _pairs(pairs: Sequence[PairedScan], budget: Budget) -> DataSet:
+def _given_pairs(key: DataKey, pairs: Sequence[PairedScan], budget: Budget) -> DataSet:
     count = budget.pair_training + budget.pair_test
     if len(pairs) < count:
         raise DataError(f"the {budget.name} budget needs {count} pairs of scans, there are {len(pairs)}")
-    return _data_set("paired", f"{len(pairs)} pairs of scans of {_source_of(pairs[0].high)}", pairs)
+    return _data_set(key, f"{len(pairs)} pairs of scans of {_source_of(pairs[0].high)}", pairs)
 
 
 def _find_or_make(
@@ -150,7 +162,8 @@ def _find_or_make(
     settings = SimulatedScan()
     made = folder / name
     made.mkdir(parents=True, exist_ok=True)
-    for number in range(1, 2 * budget.subjects_per_side + 1):
+    others = budget.validation_subjects if budget.validation_from == "others" else 0
+    for number in range(1, 2 * budget.subjects_per_side + others + 1):
         subject = f"{name}-{number:02d}"
         scan = Scan(subject, made / settings.name(subject))
         if not scan.path.exists():
@@ -161,24 +174,32 @@ def _find_or_make(
     return scans
 
 
-def _make_pair(scan: Scan, folder: Path, tell: Callable[[str], None]) -> PairedScan:
+def _make_pair(scan: Scan, folder: Path, settings: LowQuality, tell: Callable[[str], None]) -> PairedScan:
     folder.mkdir(parents=True, exist_ok=True)
-    partner, low = (folder / f"{scan.subject_id}_{part}.nii.gz" for part in ("partner", "low"))
-    if not partner.exists():
-        tell(f"making the partner of {scan.subject_id}")
-        make_partner(scan, partner)
+    subject = require_file_name(scan.subject_id)
+    simulated, low = (folder / f"{subject}_{part}.nii.gz" for part in ("simulated", "low"))
+    if not simulated.exists():
+        tell(f"simulating a low-quality scan of {subject}")
+        simulate_low_quality(scan, simulated, settings=settings)
     if not low.exists():
-        tell(f"registering the partner of {scan.subject_id}")
-        register_partner(partner, scan, low)
-    return PairedScan(scan.subject_id, low, scan.path)
+        tell(f"registering the low-quality scan of {subject}")
+        register_low_quality(simulated, scan, low, settings=settings)
+    return PairedScan(subject, low, scan.path)
 
 
-def _require(source: Path | None, scans: Sequence[Scan], needed: int, budget: Budget) -> list[Scan]:
-    """Take the first subjects by name, as many as the splits need."""
+def _require(source: Path | None, scans: Sequence[Scan], budget: Budget) -> list[Scan]:
+    """Take the training and test subjects, and after them validation subjects, as far as there are any."""
+    needed = 2 * budget.subjects_per_side
+    others = budget.validation_subjects if budget.validation_from == "others" else 0
+    return [*_take(source, scans, needed, budget), *scans[needed : needed + others]]
+
+
+def _take(source: Path | None, scans: Sequence[Scan], needed: int, budget: Budget) -> list[Scan]:
+    """Take the first subjects by name."""
     if len(scans) < needed:
         raise DataError(
             f"{source}: the {budget.name} budget needs {needed} subjects, there are {len(scans)}; "
-            "add some, or take a smaller budget"
+            "add some, or choose a smaller budget"
         )
     return list(scans[:needed])
 
@@ -197,7 +218,7 @@ def _data_set(key: DataKey, name: str, scans: Sequence[Scan | PairedScan]) -> Da
 
 
 def _is_original(key: DataKey, scan: Scan | PairedScan) -> bool:
-    """Whether a scan is one of the paper's own data set, as its name tells; of pairs no name does."""
+    """Tell by its name whether a scan is one of the paper's own; the names of pairs do not tell."""
     if isinstance(scan, PairedScan):
         return False
     if key == "brainweb":
@@ -206,7 +227,7 @@ def _is_original(key: DataKey, scan: Scan | PairedScan) -> bool:
 
 
 def _describe(source: Path | None, scans: Sequence[Scan]) -> str:
-    """Say what scans are, in the words of the files beside them where these say it."""
+    """Say what scans are, in the words of the files beside them where there are any."""
     subjects = f"{len(scans)} subjects ({scans[0].subject_id} to {scans[-1].subject_id})"
     if source is None:
         return f"procedural heads made by dnsp, no data of a person, {subjects}"

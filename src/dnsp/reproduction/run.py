@@ -1,4 +1,4 @@
-"""The cells of a plan, one after the other or several at a time in processes of their own."""
+"""Run the cells of a plan, one after the other or several at a time in processes of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import torch
 from dnsp.errors import DnspError, MissingExtraError, SettingError, TrainingError
 from dnsp.reproduction.cell import Cell
 from dnsp.reproduction.data import DataKey, DataSet
-from dnsp.reproduction.plan import Planned
+from dnsp.reproduction.plan import PlannedCell
 from dnsp.reproduction.run_cell import is_finished, run_cell
 
 __all__ = ["Outcome", "run_cells"]
@@ -28,14 +28,14 @@ _MOST_READERS = 4  # each holds a scan or two in memory
 
 
 class Outcome(NamedTuple):
-    """How many cells were run to their end, and a line for each whose training could not go on."""
+    """How many cells were finished, and a line for each whose training failed."""
 
     ran: int
     failed: tuple[str, ...]
 
 
 def run_cells(
-    plan: Sequence[Planned],
+    plan: Sequence[PlannedCell],
     data: Mapping[DataKey, DataSet],
     *,
     results: Path,
@@ -44,20 +44,19 @@ def run_cells(
 ) -> Outcome:
     """Run the cells that are not finished.
 
-    Stopped anywhere, even by kill -9, the next call goes on: with the cells that are missing, and with a training after its
-    last complete epoch. A training that fails (a loss that is not finite) does not keep the other cells from being run.
+    After a stop at any point, even by kill -9, the next call resumes: it runs the missing cells, and continues a training
+    after its last complete epoch. If a training fails (a loss that is not finite), the other cells are run all the same.
 
     Parameters
     ----------
-    plan : sequence of Planned
+    plan : sequence of PlannedCell
     data : mapping of str to DataSet
     results : Path
         The folder of the run.
     jobs : int
         Cells run at the same time; each takes its share of the cores.
     on_cell : callable, optional
-        Called with cells done, cells in all, and a cell's name: of the one that begins, or, with several jobs, of the one
-        that ended.
+        Called with the cells done, all cells, and the name of the cell that begins or, with several jobs, that ended.
 
     Returns
     -------
@@ -92,8 +91,8 @@ def run_cells(
                 tell(number, len(plan), works[work].id)
         except BrokenProcessPool as error:
             raise DnspError(
-                "a process that ran a cell was ended from outside (is the memory full?); the same command goes on, "
-                "perhaps with fewer --jobs"
+                "a process that ran a cell was ended from outside (is the memory full?); run the same command again, with "
+                "fewer --jobs"
             ) from error
         except BaseException:
             stop.set()
@@ -103,18 +102,18 @@ def run_cells(
 
 
 def _run(cell: Cell, data: DataSet, results: Path, workers: int) -> list[str]:
-    """Run a cell; give what a failed training said."""
+    """Run a cell; return the message of a failed training."""
     try:
         run_cell(cell, data, results=results, workers=min(workers, _MOST_READERS))
     except TrainingError as error:
         return [f"{cell.id}: {error}"]
-    except MissingExtraError as error:  # which does not travel between processes
+    except MissingExtraError as error:  # which cannot be pickled
         raise DnspError(str(error)) from error
     return []
 
 
 def _begin(stop: Event, threads: int) -> None:
-    """Make ready a process that runs cells: its threads, and that it ends when it is told to or left alone."""
+    """Prepare a process that runs cells: its threads, and that it ends when told to or when its parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process tells the others
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +15,8 @@ from torch import Tensor
 
 from dnsp.data import choose_subjects, nested_fractions
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
+from dnsp.io.atomic import make_folder
+from dnsp.io.names import require_file_name
 from dnsp.methods import (
     SRSW,
     LRTVSettings,
@@ -36,49 +34,50 @@ from dnsp.priors import LearnableSharpnessPrior
 from dnsp.reproduction.cell import Cell, DatabaseConfig
 from dnsp.reproduction.data import DataSet
 from dnsp.reproduction.quality import measure_quality
-from dnsp.training import Resources, TrainingConfig, TrainingData, cache_pairs, lower_resolution, train_network
+from dnsp.reproduction.results_files import write_example, write_filters, write_record, write_rows
+from dnsp.reproduction.schema import CELLS, IMAGES, CellFacts, Example, ImageRow, LearnedFilters
+from dnsp.training import (
+    Resources,
+    TrainingConfig,
+    TrainingData,
+    cache_pairs,
+    cut_extreme_patches,
+    find_candidates,
+    lower_resolution,
+    train_network,
+)
 
-__all__ = ["ImageRow", "folder_of", "is_finished", "run_cell"]
+__all__ = ["describe_cell", "folder_of", "is_finished", "run_cell"]
 
 _STATE = "state.safetensors"
+_MOST_PATCHES = 12  # of either kind, for Figure 5
 
-logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(
-    logging.WARNING
-)  # a line for each training says nothing
-
-
-class ImageRow(NamedTuple):
-    """One estimate, a slice of a test subject by a method: where it stands, then the fields of `Quality`."""
-
-    dataset: str
-    method: str
-    scale: int
-    fraction: float
-    seed: int
-    subject_id: str
-    slice: int  # among the subject's test slices
-    psnr_db: float
-    ssim: float
-    rank_excess: float
-    sharpness_ratio: float
+# Lightning Fabric writes a line about each training.
+logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)
 
 
 def folder_of(cell_id: str, results: Path) -> Path:
-    """Name the folder of a cell."""
-    return results / "cells" / cell_id
+    """Name the folder of a cell.
+
+    Raises
+    ------
+    DataError
+        If the name cannot be part of a path.
+    """
+    return results / CELLS / require_file_name(cell_id, what="cell")
 
 
 def is_finished(cell_id: str, results: Path) -> bool:
-    """Whether the cell has been measured: the table of its images is written last, whole or not at all."""
-    return (folder_of(cell_id, results) / "images.csv").exists()
+    """Tell whether the cell has been measured: the table of its images is written last, whole or not at all."""
+    return (folder_of(cell_id, results) / IMAGES).exists()
 
 
 def run_cell(cell: Cell, data: DataSet, *, results: Path, workers: int = 1) -> None:
-    """Train and measure a cell, or go on with one that was stopped; one that is finished is left alone.
+    """Train and measure a cell, or resume one that was stopped; a finished one is left as it is.
 
-    Its folder, ``cells/<id>``, holds ``cell.json`` (everything it follows from), the files of its training or its database,
-    ``example.npz`` (the middle slice of the first test subject), ``filters.npz`` where filters are learned, ``seconds.json``
-    and, last of all, ``images.csv`` (an `ImageRow` for each test image).
+    Its folder, ``cells/<id>``, holds ``cell.json`` (every setting), the files of its training or its database,
+    ``example.npz`` (the middle slice of the first test subject), ``filters.npz`` where filters are learned (with patches that
+    they were learned from), ``seconds.json`` and, written last, ``images.csv`` (an `ImageRow` for each test image).
 
     Parameters
     ----------
@@ -86,30 +85,42 @@ def run_cell(cell: Cell, data: DataSet, *, results: Path, workers: int = 1) -> N
     data : DataSet
         Its scans.
     results : Path
-        The folder of the whole run. Slices that are made ready are kept in its ``cache``.
+        The folder of the whole run. Prepared slices are kept in its ``cache``.
     workers : int
         Scans read at the same time.
 
     Raises
     ------
     DataError, VolumeError, TrainingError
-        If a scan cannot be used, a file cannot be written, or training cannot go on.
+        If a scan cannot be used, a file cannot be written, or training fails.
     """
     if is_finished(cell.id, results):
         return
     folder = folder_of(cell.id, results)
     _make_folder(folder)
-    with replace_file(folder / "cell.json", overwrite=True, error=DataError) as unfinished:
-        unfinished.write_text(json.dumps({"id": cell.id, **cell.to_dict()}, indent=2) + "\n", encoding="utf-8")
+    write_record(folder / "cell.json", describe_cell(cell))
     started = time.monotonic()
     method = _make_method(cell, data, folder=folder, cache=results / "cache", workers=workers)
     made = time.monotonic()
     rows = list(_measure(cell, data, method, folder=folder, cache=results / "cache", workers=workers))
     seconds = {"making": made - started, "measuring": time.monotonic() - made}
-    with replace_file(folder / "seconds.json", overwrite=True, error=DataError) as unfinished:
-        unfinished.write_text(json.dumps(seconds) + "\n", encoding="utf-8")
-    _write_rows(folder / "images.csv", rows)
-    (folder / _STATE).unlink(missing_ok=True)  # three times the model's size, and of no more use
+    write_record(folder / "seconds.json", seconds)
+    write_rows(folder / IMAGES, rows, ImageRow)
+    (folder / _STATE).unlink(missing_ok=True)  # three times the size of the model, and no longer needed
+
+
+def describe_cell(cell: Cell) -> CellFacts:
+    """Give what ``cell.json`` says of a cell."""
+    return CellFacts(
+        id=cell.id,
+        dataset=cell.dataset,
+        method=cell.method,
+        scale=cell.scale,
+        fraction=cell.fraction,
+        seed=cell.seed,
+        is_fold=cell.is_fold,
+        follows_from=cell.to_dict(),
+    )
 
 
 def _make_method(cell: Cell, data: DataSet, *, folder: Path, cache: Path, workers: int) -> Method:
@@ -139,13 +150,13 @@ def _make_method(cell: Cell, data: DataSet, *, folder: Path, cache: Path, worker
             model = train_network(
                 subjects, folder, config=cell.settings, resources=Resources(workers=workers, cache=cache)
             )
-            _keep_filters(cell.settings, folder)
+            _keep_filters(cell, cell.settings, data, folder=folder, cache=cache, workers=workers)
             network, card = load_model(model)
             return NetworkMethod(network, card, device=choose_device("auto"), dtype=torch.float32)
 
 
 def _as_it_is(low_res: Tensor, *, scale: int) -> Tensor:  # noqa: ARG001
-    """Give the low-quality slices themselves, where they lie on the reference's grid: what every method starts from."""
+    """Give the low-quality slices themselves, which lie on the grid of the reference: the input of every method."""
     return low_res
 
 
@@ -159,8 +170,9 @@ def _training_slices(
     chosen = nested_fractions(slices, fractions=[settings.fraction], seed=settings.seed)[settings.fraction]
     for subject in pairs:
         if subject.subject_id in chosen:
-            reference = subject.reference[chosen[subject.subject_id]]
-            yield subject.subject_id, lower_resolution(reference, settings=settings.pairs), reference
+            low_res = lower_resolution(subject.reference, settings=settings.pairs, subject_id=subject.subject_id)
+            indices = chosen[subject.subject_id]
+            yield subject.subject_id, low_res[indices], subject.reference[indices]
 
 
 def _measure(
@@ -169,36 +181,26 @@ def _measure(
     scans = choose_subjects(data.scans, cell.split.test)
     for number, subject in enumerate(cache_pairs(scans, settings=cell.images, folder=cache, workers=workers)):
         count = len(subject.reference)
+        lowered = subject.enlarged
+        if cell.scale > 1:
+            lowered = lower_resolution(subject.reference, settings=cell.images, subject_id=subject.subject_id)
         for index in range(count):
-            given, true = subject.enlarged[index : index + 1], subject.reference[index : index + 1]
-            low_res = given if cell.scale == 1 else lower_resolution(true, settings=cell.images)
+            low_res, true = lowered[index : index + 1], subject.reference[index : index + 1]
             height, width = true.shape[-2:]
             estimate = method(low_res, scale=cell.scale)[0, 0, :height, :width].float().clamp(0, 1).numpy()
             reference = true[0, 0].numpy()
+            place = (cell.dataset, cell.method, cell.scale)
             if number == 0 and index == count // 2:
-                with replace_file(folder / "example.npz", overwrite=True, error=DataError) as unfinished:
-                    np.savez_compressed(
-                        unfinished,
-                        reference=reference,
-                        low_res=low_res[0, 0].numpy(),
-                        estimate=estimate,
-                        subject_id=subject.subject_id,
-                        slice=index,
-                    )
-            yield ImageRow(
-                cell.dataset,
-                cell.method,
-                cell.scale,
-                cell.fraction,
-                cell.seed,
-                subject.subject_id,
-                index,
-                *measure_quality(reference, estimate),
-            )
+                images = (reference, low_res[0, 0].numpy(), estimate)
+                write_example(folder / "example.npz", Example(*place, cell.seed, subject.subject_id, index, *images))
+            quality = measure_quality(reference, estimate)
+            yield ImageRow("", *place, cell.fraction, cell.seed, subject.subject_id, index, *quality)
 
 
-def _keep_filters(settings: TrainingConfig, folder: Path) -> None:
-    """Write the learned filters as they act, which the finished model no longer has."""
+def _keep_filters(
+    cell: Cell, settings: TrainingConfig, data: DataSet, *, folder: Path, cache: Path, workers: int
+) -> None:
+    """Write the learned filters as they act, which the finished model no longer has, and patches they were learned from."""
     if not settings.loss.learns_filters:
         return
     learned = load_file(folder / _STATE)["loss.sharpness.weight"]
@@ -206,22 +208,28 @@ def _keep_filters(settings: TrainingConfig, folder: Path) -> None:
         len(learned), bounded=settings.loss.bounds_filters, normalisation=settings.loss.laplacian
     )
     prior.weight.data.copy_(learned)
-    with replace_file(folder / "filters.npz", overwrite=True, error=DataError) as unfinished:
-        np.savez_compressed(unfinished, filters=prior.filters().detach().numpy())
+    scans = choose_subjects(data.scans, cell.split.training)
+    pairs = cache_pairs(scans, settings=settings.pairs, folder=cache, workers=workers)
+    slices = {subject.subject_id: range(len(subject.reference)) for subject in pairs}
+    chosen = nested_fractions(slices, fractions=[settings.fraction], seed=settings.seed)[settings.fraction]
+    candidates = find_candidates(
+        pairs,
+        patch_size=settings.filter_patch_size,
+        minimum_head=settings.filter_patches.minimum_head,
+        slices=chosen,
+    )
+    found = cut_extreme_patches(pairs, candidates)
+    smooth, sharp = (patches[_spread(len(patches)), 0].numpy() for patches in found)
+    place = (cell.dataset, cell.method, cell.scale, cell.seed)
+    write_filters(folder / "filters.npz", LearnedFilters(*place, prior.filters().detach().numpy(), sharp, smooth))
 
 
-def _write_rows(path: Path, rows: Sequence[ImageRow]) -> None:
-    with (
-        replace_file(path, overwrite=True, error=DataError) as unfinished,
-        unfinished.open("w", newline="", encoding="utf-8") as file,
-    ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(ImageRow._fields)
-        table.writerows(rows)  # csv writes floats in full precision
+def _spread(count: int) -> list[int]:
+    """Choose indices spread evenly over all, at most `_MOST_PATCHES`."""
+    return sorted(set(np.linspace(0, count - 1, min(count, _MOST_PATCHES)).round().astype(int).tolist()))
 
 
 def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{folder}: no folder can be made here ({error.strerror or error})") from error
+    if folder.is_symlink():
+        raise DataError(f"{folder}: is a link, which dnsp does not follow; remove it")
+    make_folder(folder, error=DataError)

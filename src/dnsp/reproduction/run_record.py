@@ -1,4 +1,4 @@
-"""The record of a run: whose results a folder holds, and which cells it was asked for."""
+"""The record of a run, ``run.json``: what a folder holds, and which cells it was asked for."""
 
 from __future__ import annotations
 
@@ -12,37 +12,34 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from dnsp._version import __version__
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.data import DataKey, DataSet
-from dnsp.reproduction.plan import EXPERIMENTS, Planned
+from dnsp.reproduction.plan import PlannedCell, experiments_of
+from dnsp.reproduction.results_files import read_run, write_record
 from dnsp.reproduction.run import Outcome
 from dnsp.reproduction.run_cell import folder_of, is_finished
+from dnsp.reproduction.schema import FORMAT, RUN, DataSetFacts, RunFacts
 
 __all__ = ["RunRecord"]
 
-_FORMAT = 2  # to be raised whenever the folder's files change their meaning
-_MORE_CELLS = {
-    "seeds",
-    "tried",
-    "chosen",
-    "confirming_seeds",
-}  # other ones: other cells, the same ones stay
+_MORE_CELLS = {"seeds", "cross_validated", "chosen", "confirming_seeds"}  # they add cells and change none
 _MADE_BEFORE = {"data"}  # scans are made before the run is written down
 
 
 class RunRecord:
-    """``run.json``: what was run, on what, with what; and the guard against mixing runs in one folder.
+    """``run.json``, and the guard against mixing runs in one folder.
 
     Parameters
     ----------
     folder : Path
         Made where it is missing.
     budget : Budget
+        The settings of the run.
 
     Raises
     ------
@@ -51,111 +48,96 @@ class RunRecord:
     """
 
     def __init__(self, folder: Path, *, budget: Budget) -> None:
-        self._path = folder / "run.json"
+        self._folder = folder
+        self._name = budget.name
+        self._order = experiments_of(budget)
         self._budget = json.loads(json.dumps(asdict(budget)))
-        self._before: dict[str, Any] = {}
+        self._before: RunFacts | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            strangers = sorted({entry.name for entry in folder.iterdir()} - _MADE_BEFORE)
+            others = sorted({entry.name for entry in folder.iterdir()} - _MADE_BEFORE)
         except OSError as error:
             raise DataError(f"{folder}: no results can be written here ({error.strerror or error})") from error
-        if self._path.exists():
+        if (folder / RUN).exists():
             self._before = self._read()
-        elif any(not name.startswith(".dnsp-") for name in strangers):
-            raise DataError(f"{folder}: holds {strangers[0]} and no results; choose an empty folder")
+        elif any(not name.startswith(".dnsp-") for name in others):
+            raise DataError(f"{folder}: holds {others[0]} and no results; choose an empty folder")
 
-    def begin(
-        self,
-        data: Mapping[DataKey, DataSet],
-        *,
-        plan: Sequence[Planned],
-        command: str,
-    ) -> None:
-        """Write down what is about to be run, beside what was run here before: the same folder grows.
+    def begin(self, data: Mapping[DataKey, DataSet], *, plan: Sequence[PlannedCell], command: str) -> None:
+        """Write what is about to be run, beside what was run here before: a folder can grow.
 
         Raises
         ------
         DataError
             If the folder holds results on other data.
         """
-        stated = {
-            key: {
-                "name": one.name,
-                "stands_for": one.stands_for,
-                "digest": one.digest,
-                "subjects": [scan.subject_id for scan in one.scans],
-            }
+        stated: dict[str, DataSetFacts] = {
+            key: DataSetFacts(one.name, one.stands_for, one.digest, tuple(scan.subject_id for scan in one.scans))
             for key, one in data.items()
         }
-        known = self._before.get("datasets", {})
-        for key in sorted(known.keys() & stated.keys()):
-            if known[key]["digest"] != stated[key]["digest"]:
+        before = self._before or RunFacts(format=FORMAT, dnsp=__version__, budget={}, datasets={})
+        for key in sorted(before.datasets.keys() & stated.keys()):
+            if before.datasets[key].digest != stated[key].digest:
                 raise DataError(
-                    f"{self._path.parent}: holds results on other {key} data ({known[key]['name']}); choose another folder"
+                    f"{self._folder}: holds results on other {key} data ({before.datasets[key].name}); choose another folder"
                 )
-        planned: dict[str, list[str]] = dict(self._before.get("plan", {}))
-        for cell, used in plan:
-            planned[cell.id] = sorted({*planned.get(cell.id, []), *used}, key=EXPERIMENTS.index)
-        self._facts = {
-            "format": _FORMAT,
-            "dnsp": __version__,
-            "budget": self._budget,
-            "datasets": {**known, **stated},
-            "experiments": sorted({name for used in planned.values() for name in used}, key=EXPERIMENTS.index),
-            "seeds": sorted({*self._before.get("seeds", []), *(planned.cell.seed for planned in plan)}),
-            "methods": sorted({*self._before.get("methods", []), *(planned.cell.method for planned in plan)}),
-            "cells": len(planned),
-            "versions": {
+        planned = dict(before.plan)
+        for cell, experiments in plan:
+            planned[cell.id] = tuple(sorted({*planned.get(cell.id, ()), *experiments}, key=self._order.index))
+        used = {name for experiments in planned.values() for name in experiments}
+        self._facts = RunFacts(
+            format=FORMAT,
+            dnsp=__version__,
+            budget=self._budget,
+            datasets={**before.datasets, **stated},
+            experiments=tuple(sorted(used, key=self._order.index)),
+            seeds=tuple(sorted({*before.seeds, *(planned.cell.seed for planned in plan)})),
+            methods=tuple(sorted({*before.methods, *(planned.cell.method for planned in plan)})),
+            cells=len(planned),
+            versions={
                 "python": platform.python_version(),
                 "torch": version("torch"),
                 "numpy": version("numpy"),
                 "dnsp": __version__,
             },
-            "hardware": _hardware(),
-            "commands": [*(one for one in self._before.get("commands", []) if one != command), command],
-            "started": self._before.get("started", _now()),
-            "finished": self._before.get("finished"),
-            "seconds": self._before.get("seconds"),
-            "plan": planned,
-        }
-        self._write()
+            hardware=_hardware(),
+            commands=(*(one for one in before.commands if one != command), command),
+            started=before.started or _now(),
+            finished=before.finished,
+            seconds=before.seconds,
+            plan=planned,
+        )
+        write_record(self._folder / RUN, self._facts)
 
     def end(self, outcome: Outcome) -> None:
-        """Write down what failed, whether all that the folder was ever asked for is done, and the seconds its cells took."""
+        """Write what failed, whether all cells that the folder was ever asked for are done, and the seconds they took."""
+        facts = self._facts
         failed = {line.partition(":")[0] for line in outcome.failed}
-        done = [cell for cell in self._facts["plan"] if is_finished(cell, self._path.parent)]
-        if len({*done, *failed}) < len(self._facts["plan"]):
-            self._facts["finished"] = None
-        elif outcome.ran or not self._facts["finished"]:
-            self._facts["finished"] = _now()
-        self._facts["failed"] = list(outcome.failed)
-        files = (folder_of(cell, self._path.parent) / "seconds.json" for cell in done)
-        self._facts["seconds"] = sum(sum(json.loads(file.read_text(encoding="utf-8")).values()) for file in files)
-        self._write()
+        done = [cell for cell in facts.plan if is_finished(cell, self._folder)]
+        finished = facts.finished
+        if len({*done, *failed}) < len(facts.plan):
+            finished = None
+        elif outcome.ran or not finished:
+            finished = _now()
+        files = (folder_of(cell, self._folder) / "seconds.json" for cell in done)
+        seconds = sum(sum(json.loads(file.read_text(encoding="utf-8")).values()) for file in files)
+        self._facts = msgspec.structs.replace(facts, failed=outcome.failed, finished=finished, seconds=seconds)
+        write_record(self._folder / RUN, self._facts)
 
-    def _write(self) -> None:
-        with replace_file(self._path, overwrite=True, error=DataError) as unfinished:
-            unfinished.write_text(json.dumps(self._facts, indent=2, default=str) + "\n", encoding="utf-8")
-
-    def _read(self) -> dict[str, Any]:
-        try:
-            before = json.loads(self._path.read_text(encoding="utf-8"))
-            form, maker, budget = before["format"], before["dnsp"], dict(before["budget"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self._path}: not a run's record ({error}); choose another folder") from error
-        if (form, maker) != (_FORMAT, __version__):
+    def _read(self) -> RunFacts:
+        before = read_run(self._folder / RUN)
+        if before.dnsp != __version__:
             raise DataError(
-                f"{self._path.parent}: holds results of dnsp {maker}, format {form}; this is {__version__}, format {_FORMAT}: "
-                "choose another folder"
+                f"{self._folder}: holds results of dnsp {before.dnsp}; this is {__version__}: choose another folder"
             )
-        for name in sorted({*budget, *self._budget} - _MORE_CELLS):
-            old, new = budget.get(name), self._budget.get(name)
+        for name in sorted({*before.budget, *self._budget} - _MORE_CELLS):
+            old, new = before.budget.get(name), self._budget.get(name)
             if old != new:
                 raise DataError(
-                    f"{self._path.parent}: holds results of another budget: {name} is {old!r} there, {new!r} here; "
+                    f"{self._folder}: holds results of another budget: {name} is {old!r} there, {new!r} here; "
                     "choose another folder"
                 )
-        return dict(before)
+        return before
 
 
 def _hardware() -> dict[str, Any]:

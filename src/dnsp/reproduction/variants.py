@@ -1,4 +1,4 @@
-"""Variants of the loss by name: the paper's priors, and the same with other weights or forms."""
+"""Variants of the loss by name: the paper's priors, and the same with other weights or in another form."""
 
 from __future__ import annotations
 
@@ -13,36 +13,46 @@ __all__ = ["Variant", "change_loss"]
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
-    """A prior of the paper, perhaps changed.
+    """Priors of the paper, perhaps with other weights or in another form.
 
     Parameters
     ----------
     prior : {"NP", "LR", "FS", "LS", "AP", "TVLR"}
     form : {"paper", "balanced", "matched"}
-        As of `dnsp.priors.LossSettings`.
-    bounded_filters : bool
-        Likewise.
+        See `dnsp.priors.LossSettings`.
+    unbounded_filters : bool
+        Leave the filters of the balanced or matched form unbounded.
     low_rank, sharpness : float
-        What the weights alpha and beta are multiplied with.
+        Factors of the weights alpha and beta.
+
+    Raises
+    ------
+    SettingError
+        If a factor is not above 0.
+
+    Examples
+    --------
+    >>> Variant(prior="AP", form="matched", sharpness=10).name
+    'AP_matched_beta10'
     """
 
     prior: PriorName
     form: Form = "balanced"
-    bounded_filters: bool = True
+    unbounded_filters: bool = False
     low_rank: float = 1.0
     sharpness: float = 1.0
 
     def __post_init__(self) -> None:
         for factor in (self.low_rank, self.sharpness):
             if not (math.isfinite(factor) and factor > 0):
-                raise SettingError(f"a weight's factor must be above 0, not {factor}")
+                raise SettingError(f"the factor of a weight must be above 0, not {factor}")
 
     @property
     def name(self) -> str:
         """Its name in tables of numbers, for example ``LR``, ``LR_alpha0.1`` or ``AP_matched_beta10``."""
         parts: list[str] = [self.prior]
         parts += [] if self.form == "balanced" else [self.form]
-        parts += [] if self.bounded_filters else ["unbounded"]
+        parts += ["unbounded"] if self.unbounded_filters else []
         parts += [f"alpha{self.low_rank:g}"] if self.low_rank != 1 else []
         parts += [f"beta{self.sharpness:g}"] if self.sharpness != 1 else []
         return "_".join(parts)
@@ -54,7 +64,7 @@ def change_loss(loss: LossSettings, variant: Variant) -> LossSettings:
         loss,
         prior=variant.prior,
         form=variant.form,
-        bounded_filters=variant.bounded_filters,
+        bounded_filters=False if variant.unbounded_filters else None,
         alpha=loss.alpha * variant.low_rank,
         beta=loss.beta * variant.sharpness,
     )

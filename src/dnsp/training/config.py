@@ -62,8 +62,11 @@ class PairSettings:
         Parameter of the bicubic kernel, from -3 to 0.
     low_field : LowField, optional
         Fields and sequence; "low-field" needs them.
+    noise_percent : float
+        Standard deviation of the Rician noise in the low-resolution slices, in percent of the unit scale, from 0 to 100; for
+        "blur" and "kspace".
     noise_seed : int
-        Seed of the noise of a lower field; at least 0.
+        Seed of this noise and of the noise of a lower field; at least 0.
 
     Raises
     ------
@@ -79,6 +82,7 @@ class PairSettings:
     sigma_px: Annotated[float, Meta(ge=0, le=100)] = 1.0
     kernel_a: Annotated[float, Meta(ge=-3, le=0)] = -0.5
     low_field: LowField | None = None
+    noise_percent: Annotated[float, Meta(ge=0, le=100)] = 0.0
     noise_seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -91,6 +95,8 @@ class PairSettings:
                 "degradation low-field needs a table pairs.low_field with repetition_time_ms, echo_time_ms and "
                 "flip_angle_deg"
             )
+        if self.noise_percent > 0 and self.degradation not in ("blur", "kspace"):
+            raise SettingError(f"degradation {self.degradation} takes no noise_percent")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dnsp.data import PairedScan, Scan, choose_slices, unit_slices
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import read_scan
 from dnsp.networks import Network
+from dnsp.seeds import make_generator
 from dnsp.training.config import PairSettings
 from dnsp.volume import Volume, plane_axis
 
@@ -62,7 +63,7 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
         indices = _stacked(choose_slices(high, plane=settings.plane, count=settings.slices_per_subject), high, settings)
         reference = unit_slices(high, plane=settings.plane, indices=indices)
         if settings.degradation in ("blur", "kspace"):
-            low_res = lower_resolution(_stack(reference), settings=settings)
+            low_res = lower_resolution(_stack(reference), settings=settings, subject_id=scan.subject_id)
             size = (reference.shape[-2], reference.shape[-1])
             enlarged = bicubic_enlarge(low_res, scale=settings.scale, size=size, kernel_a=settings.kernel_a)
         else:
@@ -93,21 +94,32 @@ def _in_stacks(images: Tensor, depth: int) -> Tensor:
     return images if depth == 1 else images.reshape(-1, depth, *images.shape[1:]).movedim(1, 2)
 
 
-def lower_resolution(reference: Tensor, *, settings: PairSettings) -> Tensor:
-    """Lower the resolution of slices (S, 1, H, W) by blur and block means or by truncated k-space.
+def lower_resolution(reference: Tensor, *, settings: PairSettings, subject_id: str = "") -> Tensor:
+    """Lower the resolution of all slices of a subject (S, 1, H, W) by blur and block means or by truncated k-space.
+
+    With `settings.noise_percent` the result is Rician: complex noise is added, then the magnitude is taken. The noise
+    follows from `settings.noise_seed` and the subject.
 
     Raises
     ------
     SettingError
-        If the degradation is none of the two.
+        If the degradation is neither of the two, or noise is asked for without a subject.
     """
     match settings.degradation:
         case "blur":
-            return blur_downsample(reference, scale=settings.scale, sigma_px=settings.sigma_px)
+            low_res = blur_downsample(reference, scale=settings.scale, sigma_px=settings.sigma_px)
         case "kspace":
-            return crop_kspace(reference, scale=settings.scale)
+            low_res = crop_kspace(reference, scale=settings.scale)
         case other:
             raise SettingError(f"the resolution is lowered by blur or kspace, not by {other}")
+    if settings.noise_percent == 0:
+        return low_res
+    if not subject_id:
+        raise SettingError("noise needs the subject that it follows from")
+    draw = make_generator(settings.noise_seed, subject_id, "low-resolution noise")
+    noise = draw.standard_normal((2, *low_res.shape), dtype=np.float32) * np.float32(settings.noise_percent / 100)
+    real, imaginary = torch.from_numpy(noise)
+    return torch.hypot(low_res + real, imaginary)
 
 
 def _lower_field(high: Volume, subject_id: str, settings: PairSettings) -> Volume:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from dnsp.errors import DataError, MissingExtraError, SettingError
-from dnsp.metrics import fit_subject_model, paired_bootstrap_interval
+from dnsp.metrics import fit_subject_model
 
 
 def subjects_of_two(seed=0, n=10):
@@ -27,8 +27,6 @@ def test_mixed_model_of_two_methods_is_the_paired_t_test():
     assert effect.estimate == pytest.approx(np.mean(list(after.values())) - np.mean(list(before.values())))
     assert effect.interval == pytest.approx((low, high), abs=1e-4)
     assert effect.p == pytest.approx(expected.pvalue, rel=1e-2)
-    bootstrap = paired_bootstrap_interval(after, before, seed=0)
-    assert effect.interval.low < bootstrap.low < bootstrap.high < effect.interval.high
 
 
 def test_mixed_model_of_several_methods_has_the_closed_form_of_a_balanced_design():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dnsp.data import PairedScan, Scan
-from dnsp.reproduction import DataSet
+from dnsp.reproduction import PAIRED_KEYS, DataSet
 
 
 def names(count):
@@ -14,12 +14,12 @@ def names(count):
 
 @pytest.fixture
 def make_data():
-    """Make the four data sets of so many subjects."""
+    """Make the five data sets of so many subjects."""
 
     def make(count=20, *, digest="d"):
         scans = tuple(Scan(name, Path(name)) for name in names(count))
         pairs = tuple(PairedScan(name, Path("low", name), Path("high", name)) for name in names(count))
         data = {key: DataSet(key, "names", scans, digest, key.upper()) for key in ("adni", "low-field", "brainweb")}
-        return data | {"paired": DataSet("paired", "names", pairs, digest, "HCP pairs")}
+        return data | {key: DataSet(key, "names", pairs, digest, "HCP pairs") for key in PAIRED_KEYS}
 
     return make

@@ -1,7 +1,8 @@
-"""The folder of a run: what it refuses, and how its tables are put together."""
+"""The folder of a run: what it refuses, how its tables are put together, and what it never touches."""
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,10 @@ from dnsp.reproduction import (
     make_plan,
     run_cells,
 )
+from dnsp.reproduction.results_files import write_example, write_filters, write_record, write_rows
 from dnsp.reproduction.run import Outcome
+from dnsp.reproduction.run_cell import describe_cell
+from dnsp.reproduction.schema import Example, ImageRow, LearnedFilters
 
 SMOKE = BUDGETS["smoke"]
 
@@ -27,19 +31,20 @@ def pretend_run(cell, data, *, results, workers=1):
     """Leave what a cell leaves, without training anything."""
     folder = folder_of(cell.id, results)
     folder.mkdir(parents=True)
-    (folder / "cell.json").write_text(json.dumps({"id": cell.id, **cell.to_dict()}))
+    write_record(folder / "cell.json", describe_cell(cell))
     if "-" in cell.method:
         (folder / "log.csv").write_text(
             "epoch,data,loss,psnr_db\n1,0.5,0.5,30.25\n" if cell.split.validation else "epoch,data,loss\n1,0.5,0.5\n"
         )
+    place = (cell.dataset, cell.method, cell.scale)
     if cell.method.endswith("AP"):
-        np.savez(folder / "filters.npz", filters=np.full((8, 3, 3), cell.seed))
-    np.savez(folder / "example.npz", estimate=np.full((4, 4), cell.fraction))
+        filters, patches = np.full((8, 3, 3), float(cell.seed)), np.zeros((2, 4, 4))
+        write_filters(folder / "filters.npz", LearnedFilters(*place, cell.seed, filters, patches, patches))
+    image = np.full((4, 4), cell.fraction)
+    write_example(folder / "example.npz", Example(*place, cell.seed, "03", 0, image, image, image))
     (folder / "seconds.json").write_text('{"making": 1.0, "measuring": 0.5}')
-    header = "dataset,method,scale,fraction,seed,subject_id,slice,psnr_db,ssim,rank_excess,sharpness_ratio\n"
-    place = f"{cell.dataset},{cell.method},{cell.scale},{cell.fraction},{cell.seed}"
-    row = f"{place},03,0,30.123456789012345,0.9,-1.5,0.8\n"
-    (folder / "images.csv").write_text(header + row)
+    quality = (30.123456789012345, 0.9, -1.5, 0.8)
+    write_rows(folder / "images.csv", [ImageRow("", *place, cell.fraction, cell.seed, "03", 0, *quality)], ImageRow)
 
 
 @pytest.fixture
@@ -63,7 +68,7 @@ def read(path):
 
 
 def test_every_experiment_has_the_rows_of_its_cells(make_data, pretend, tmp_path):
-    data = make_data(4)
+    data = make_data(5)
     plan = plan_of(data, "table1", "table2", "table4", "figure9", "figure15")
     begun(tmp_path, data, plan)
     assert run_cells(plan, data, results=tmp_path) == Outcome(len(plan), ())
@@ -72,9 +77,11 @@ def test_every_experiment_has_the_rows_of_its_cells(make_data, pretend, tmp_path
     place = {"dataset": "adni", "method": "edsr-AP", "scale": "2", "fraction": "1.0", "seed": "0"}
     shared = [row for row in rows if row.items() >= place.items()]
     assert [row["experiment"] for row in shared] == ["table1", "table2", "figure15"]
-    assert {row["psnr_db"] for row in rows} == {"30.123456789012345"}
+    assert {float(row["psnr_db"]) for row in rows} == {30.123456789012345}
     assert len(rows) == sum(len(set(planned.experiments) - {"figure9"}) for planned in plan)
-    epochs = read(tmp_path / "epochs.csv")  # only where Figure 9 plots them; pairs, Table IV, hold nobody out
+    epochs = read(
+        tmp_path / "epochs.csv"
+    )  # only where Figure 9 plots them; pairs, Table IV, have no validation subject
     assert {row["experiment"] for row in epochs} == {"table1", "table2", "figure9", "figure15"}
     assert not [row for row in epochs if row["method"] in ("bicubic", "srsw", "lrtv")]
     assert (epochs[0]["psnr_db"], epochs[0]["data"], epochs[0]["low_rank"]) == ("30.25", "0.5", "")
@@ -85,14 +92,12 @@ def test_examples_are_of_the_whole_training_set_and_the_first_seed(make_data, pr
     plan = plan_of(data, "table1", "figure15", "crossvalidation")
     begun(tmp_path, data, plan)
     run_cells(plan, data, results=tmp_path)
-    (tmp_path / "examples").mkdir()
-    (tmp_path / "examples" / "stale.npz").touch()
     assemble(tmp_path)
     shown = {file.name for file in (tmp_path / "examples").iterdir()}
     # Data sets; variants, and of Figure 15 what Table I does not have; of the cross-validation none.
     assert len(shown) == 2 * (5 + len(SMOKE.chosen) + 4)
     assert "adni-x2-edsr-AP-seed0.npz" in shown
-    assert not [name for name in shown if "seed1" in name or name == "stale.npz"]
+    assert not [name for name in shown if "seed1" in name]
     assert np.load(tmp_path / "examples" / "adni-x2-srsw-seed0.npz")["estimate"][0, 0] == 1
     learned = {file.name for file in (tmp_path / "filters").iterdir()}
     assert learned == {f"{key}-x2-{net}-AP-seed0.npz" for key in ("adni", "brainweb") for net in ("edsr", "srcnn")}
@@ -107,7 +112,7 @@ def test_a_finished_cell_is_left_alone_and_a_failed_training_does_not_stop_the_o
     pretend_run(plan[0].cell, data, results=tmp_path)
 
     def fail_tvlr(cell, *arguments, **options):
-        if cell.method == "edsr-TVLR" and cell.seed == 1:
+        if (cell.method, cell.seed, cell.dataset) == ("edsr-TVLR", 1, "pairs-3t7t"):
             raise TrainingError("the data term of the objective is nan")
         pretend_run(cell, *arguments, **options)
 
@@ -116,11 +121,11 @@ def test_a_finished_cell_is_left_alone_and_a_failed_training_does_not_stop_the_o
     outcome = run_cells(plan, data, results=tmp_path, on_cell=lambda done, total, _: seen.append((done, total)))
     assert outcome.ran == len(plan) - 2
     (line,) = outcome.failed
-    assert line.startswith("paired-x1-edsr-TVLR-100-seed1-")
+    assert line.startswith("pairs-3t7t-x1-edsr-TVLR-100-seed1-")
     assert line.endswith(": the data term of the objective is nan")
     assert (seen[0], seen[-1]) == ((1, len(plan)), (len(plan), len(plan)))
     assemble(tmp_path)
-    assert sum(row["method"] == "edsr-TVLR" for row in read(tmp_path / "images.csv")) == 1
+    assert sum(row["method"] == "edsr-TVLR" for row in read(tmp_path / "images.csv")) == 3
     assert sum(not is_finished(planned.cell.id, tmp_path) for planned in plan) == 1
 
 
@@ -142,7 +147,7 @@ def test_the_record_says_what_was_run(make_data, pretend, tmp_path):
     facts = json.loads((tmp_path / "run.json").read_text())
     assert (facts["finished"], facts["seconds"]) == (None, None)
     assert facts["datasets"]["adni"]["stands_for"] == "ADNI"
-    assert facts["budget"]["objective"]["beta"] == 5e-3
+    assert facts["budget"]["loss"]["beta"] == 5e-3
     record.end(run_cells(plan, data, results=tmp_path))
     facts = json.loads((tmp_path / "run.json").read_text())
     assert facts["seconds"] == 1.5 * len(plan)
@@ -192,9 +197,10 @@ def test_a_damaged_record_is_one_line(make_data, pretend, tmp_path, damaged):
     begun(tmp_path, data, plan)
     run_cells(plan, data, results=tmp_path)
     folder = tmp_path if damaged == "run.json" else folder_of(plan[0].cell.id, tmp_path)
-    (folder / damaged).write_text("{}")
-    with pytest.raises(DataError, match="the record of the run or of a cell is damaged"):
-        assemble(tmp_path)
+    for content in ("{}", "[" * 100_000, "\x00", '{"format": 3}'):
+        (folder / damaged).write_text(content)
+        with pytest.raises(DataError, match=damaged):
+            assemble(tmp_path)
 
 
 def test_a_folder_of_something_else_is_refused(make_data, tmp_path):
@@ -212,10 +218,13 @@ def test_a_folder_of_something_else_is_refused(make_data, tmp_path):
         begun(run, make_data(4, digest="other"), plan)
     assert (run / "run.json").read_bytes() == before
     (run / "run.json").write_text(json.dumps({**json.loads(before), "format": 0}))
-    with pytest.raises(DataError, match=r"holds results of dnsp .*, format 0; this is"):
+    with pytest.raises(DataError, match="is of format 0, this version reads format 3"):
+        RunRecord(run, budget=SMOKE)
+    (run / "run.json").write_text(json.dumps({**json.loads(before), "dnsp": "0.0.1"}))
+    with pytest.raises(DataError, match=r"holds results of dnsp 0\.0\.1; this is"):
         RunRecord(run, budget=SMOKE)
     (run / "run.json").write_text("{")
-    with pytest.raises(DataError, match="not a run's record"):
+    with pytest.raises(DataError, match="is damaged"):
         RunRecord(run, budget=SMOKE)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").touch()
@@ -223,3 +232,128 @@ def test_a_folder_of_something_else_is_refused(make_data, tmp_path):
         RunRecord(tmp_path / "mine", budget=SMOKE)
     with pytest.raises(DataError, match=r"thesis.tex: no results can be written here"):
         RunRecord(tmp_path / "mine" / "thesis.tex", budget=SMOKE)
+
+
+@pytest.fixture
+def assembled(make_data, pretend, tmp_path):
+    """A run whose examples and filters are in place."""
+    data = make_data(4)
+    plan = plan_of(data, "table1")
+    folder = tmp_path / "run"
+    begun(folder, data, plan)
+    run_cells(plan, data, results=folder)
+    assemble(folder)
+    return folder, plan
+
+
+def edit(path, **changes):
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_files_of_others_are_left_alone(assembled):
+    folder, _ = assembled
+    (folder / "examples" / "mine.npz").write_text("my own")
+    (folder / "filters" / "notes").mkdir()
+    (folder / "filters" / "notes" / "text.txt").write_text("mine too")
+    assemble(folder)
+    assert (folder / "examples" / "mine.npz").read_text() == "my own"
+    assert (folder / "filters" / "notes" / "text.txt").read_text() == "mine too"
+
+
+def test_what_is_no_longer_shown_is_removed(assembled):
+    folder, _ = assembled
+    shown = {file.name for file in (folder / "filters").iterdir()}
+    facts = json.loads((folder / "run.json").read_text())
+    edit(folder / "run.json", plan={name: used for name, used in facts["plan"].items() if "edsr-AP-" not in name})
+    assemble(folder)
+    left = {file.name for file in (folder / "filters").iterdir()}
+    assert shown - left == {"adni-x2-edsr-AP-seed0.npz", "brainweb-x2-edsr-AP-seed0.npz"}
+
+
+def test_a_file_of_somebody_else_in_the_way_is_refused_and_kept(assembled):
+    folder, _ = assembled
+    (folder / "files.json").unlink()
+    before = {file: file.read_bytes() for file in (folder / "examples").iterdir()}
+    with pytest.raises(DataError, match="was not written by dnsp; move it away"):
+        assemble(folder)
+    assert {file: file.read_bytes() for file in (folder / "examples").iterdir()} == before
+
+
+def test_killed_while_it_copies_the_next_call_knows_its_files(assembled, monkeypatch):
+    folder, _ = assembled
+    for name in ("examples", "filters"):
+        for file in (folder / name).iterdir():
+            file.unlink()
+    (folder / "files.json").unlink()
+    copied = []
+
+    def die_after_two(source, target, **options):
+        if len(copied) == 2:
+            raise KeyboardInterrupt
+        copied.append(target.write_bytes(source.read_bytes()))
+
+    monkeypatch.setattr("shutil.copyfile", die_after_two)
+    with pytest.raises(KeyboardInterrupt):
+        assemble(folder)
+    assert len(list((folder / "examples").iterdir())) == 2
+    monkeypatch.undo()
+    assemble(folder)
+    assert len(list((folder / "examples").iterdir())) > 2
+
+
+@pytest.mark.parametrize("part", ["examples", "filters", "files.json"])
+def test_a_link_is_not_followed(assembled, tmp_path, part):
+    folder, _ = assembled
+    target = tmp_path / "mine"
+    shutil.move(folder / part, target)
+    before = {path: path.read_bytes() for path in (target.rglob("*") if target.is_dir() else [target])}
+    (folder / part).symlink_to(target)
+    with pytest.raises(DataError, match="is a link, which dnsp does not follow"):
+        assemble(folder)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_link_in_place_of_a_picture_is_refused(assembled, tmp_path):
+    folder, _ = assembled
+    mine = tmp_path / "mine.npz"
+    mine.write_text("my own")
+    picture = folder / "examples" / "adni-x2-edsr-AP-seed0.npz"
+    picture.unlink()
+    picture.symlink_to(mine)
+    with pytest.raises(DataError, match="was not written by dnsp"):
+        assemble(folder)
+    assert mine.read_text() == "my own"
+
+
+@pytest.mark.parametrize("entry", ["id", "dataset", "method"])
+@pytest.mark.parametrize("name", ["../../X", "a/b", "..", "nul", ""])
+def test_names_read_back_from_a_cell_cannot_leave_the_folder(assembled, entry, name):
+    folder, plan = assembled
+    before = set(folder.parent.rglob("*"))
+    edit(folder_of(plan[0].cell.id, folder) / "cell.json", **{entry: name})
+    with pytest.raises(DataError, match=r"cell\.json: .* cannot be part of a file name"):
+        assemble(folder)
+    assert set(folder.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["../../X", "/etc", "a\\b"])
+def test_names_read_back_from_the_record_cannot_leave_the_folder(assembled, name):
+    folder, _ = assembled
+    (folder.parent.parent / "X").mkdir(exist_ok=True)
+    edit(folder / "run.json", plan={name: ["table1"]})
+    with pytest.raises(DataError, match=r"run\.json: cell .* cannot be part of a file name"):
+        assemble(folder)
+    with pytest.raises(DataError, match="cannot be part of a file name"):
+        folder_of(name, folder)
+
+
+def test_names_read_back_from_the_list_of_files_cannot_leave_the_folder(assembled):
+    folder, _ = assembled
+    mine = folder.parent / "mine.npz"
+    mine.write_text("my own")
+    facts = json.loads((folder / "files.json").read_text())
+    facts["files"]["examples"].append("../../mine.npz")
+    (folder / "files.json").write_text(json.dumps(facts))
+    with pytest.raises(DataError, match=r"files\.json: file .* cannot be part of a file name"):
+        assemble(folder)
+    assert mine.read_text() == "my own"

@@ -1,23 +1,6 @@
-"""A results folder of ``dnsp reproduce`` made into a report; no torch."""
+"""A results folder of ``dnsp reproduce`` made into a report."""
 
-from dnsp.reproduction.report.results import (
-    DataSet,
-    EpochRow,
-    Example,
-    ImageRow,
-    LearnedFilters,
-    Results,
-    read_results,
-)
+from dnsp.reproduction.report.results import Results, read_results
 from dnsp.reproduction.report.writing import write_report
 
-__all__ = [
-    "DataSet",
-    "EpochRow",
-    "Example",
-    "ImageRow",
-    "LearnedFilters",
-    "Results",
-    "read_results",
-    "write_report",
-]
+__all__ = ["Results", "read_results", "write_report"]

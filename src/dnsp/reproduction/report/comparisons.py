@@ -1,21 +1,19 @@
-"""Means and differences whose unit is the subject, each with the rows that it comes from."""
+"""Means and differences over subjects and trainings, each with one interval and the rows that it comes from."""
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-import numpy as np
-
-from dnsp.errors import MissingExtraError
-from dnsp.metrics.statistics import Interval, bootstrap_interval
-from dnsp.reproduction.report.results import ImageRow
+from dnsp.metrics.crossed_model import CrossedModel, fit_crossed_model
+from dnsp.metrics.statistics import Interval
+from dnsp.reproduction.schema import ImageRow
 
 __all__ = [
     "FEWEST_SUBJECTS",
+    "HOW_INTERVAL",
     "Cell",
     "Cells",
     "Column",
@@ -25,6 +23,7 @@ __all__ = [
     "contrast",
     "group_cells",
     "image_values",
+    "judge",
     "measure",
     "subject_means",
 ]
@@ -32,8 +31,9 @@ __all__ = [
 Column: TypeAlias = Literal["psnr_db", "ssim", "rank_excess", "sharpness_ratio"]
 Verdict: TypeAlias = Literal["better", "worse", "undecided", "untested"]
 
-FEWEST_SUBJECTS = 5  # a bootstrap of fewer has intervals much too narrow
-_SEED = 20190101  # of the bootstrap; any number, the same in every report
+FEWEST_SUBJECTS = 5
+_LEVEL = 0.05
+HOW_INTERVAL = "95 % interval of the crossed model (subjects and trainings random)"
 
 
 class Cell(NamedTuple):
@@ -50,7 +50,7 @@ Cells: TypeAlias = Mapping[Cell, Sequence[ImageRow]]
 
 
 class Mean(NamedTuple):
-    """A mean over subjects and its 95 % interval (none for a single subject)."""
+    """A mean over subjects and its 95 % interval (none for a single value)."""
 
     value: float
     interval: Interval | None
@@ -59,29 +59,35 @@ class Mean(NamedTuple):
 
 
 class Contrast(NamedTuple):
-    """A difference between cells, each subject compared with itself.
+    """A difference between cells, each subject compared with itself in each training.
 
-    `seed_interval` is Student's, over the trainings (none for a single one).
+    `model` is the crossed model of the differences (none for a single value).
     """
 
     value: float
-    interval: Interval | None
-    by_subject: Mapping[str, float]
-    by_seed: Mapping[int, float]
-    seed_interval: Interval | None
+    model: CrossedModel | None
+    subjects: int
+    trainings: int
     rows: int
 
     @property
-    def verdict(self) -> Verdict:
-        """Better or worse only where both intervals exclude zero; untested with one training or few subjects."""
-        if len(self.by_subject) < FEWEST_SUBJECTS or len(self.by_seed) < 2:
-            return "untested"
-        intervals = [interval for interval in (self.interval, self.seed_interval) if interval is not None]
-        if all(interval.low > 0 for interval in intervals):
-            return "better"
-        if all(interval.high < 0 for interval in intervals):
-            return "worse"
+    def is_tested(self) -> bool:
+        """Whether there are enough subjects, and more than one training, to tell a gain from chance."""
+        return self.model is not None and self.subjects >= FEWEST_SUBJECTS and self.trainings > 1
+
+    @property
+    def p(self) -> float:
+        """Of the test that the difference is zero, not adjusted; 1 for a single value."""
+        return 1.0 if self.model is None else self.model.p
+
+
+def judge(difference: Contrast, adjusted_p: float) -> Verdict:
+    """Say whether a difference is better or worse than none, by its p value adjusted for the number of comparisons."""
+    if not difference.is_tested:
+        return "untested"
+    if adjusted_p >= _LEVEL:
         return "undecided"
+    return "better" if difference.value > 0 else "worse"
 
 
 def group_cells(images: Iterable[ImageRow]) -> Cells:
@@ -93,68 +99,60 @@ def group_cells(images: Iterable[ImageRow]) -> Cells:
 
 
 def subject_means(rows: Iterable[ImageRow], column: Column = "psnr_db") -> dict[str, float]:
-    """Average all rows of each subject: its slices, and its seeds or draws where there are several."""
+    """Average each subject's trainings, of each the mean over its slices."""
     values: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        values[row.subject_id].append(getattr(row, column))
+    for (subject, _), value in _pair_means(rows, column).items():
+        values[subject].append(value)
     return {subject: statistics.fmean(values[subject]) for subject in sorted(values)}
 
 
 def image_values(rows: Iterable[ImageRow], column: Column = "psnr_db") -> list[float]:
-    """Average the seeds of each image, so that an analysis over images counts none of them twice."""
+    """Average the trainings of each image, so that an analysis over images counts none of them twice."""
     values: dict[tuple[str, int], list[float]] = defaultdict(list)
     for row in rows:
-        values[row.subject_id, row.slice_index].append(getattr(row, column))
+        values[row.subject_id, row.slice].append(getattr(row, column))
     return [statistics.fmean(values[image]) for image in sorted(values)]
 
 
 def measure(rows: Sequence[ImageRow], column: Column) -> Mean:
-    """Take the mean over subjects and its bootstrap interval."""
+    """Take the mean over subjects and the interval of the crossed model."""
+    pairs = _pair_means(rows, column)
+    interval = fit_crossed_model(pairs).interval if len(pairs) > 1 else None
     by_subject = subject_means(rows, column)
-    interval = bootstrap_interval(by_subject, seed=_SEED) if len(by_subject) > 1 else None
     return Mean(statistics.fmean(by_subject.values()), interval, len(by_subject), len(rows))
 
 
 def contrast(terms: Sequence[tuple[int, Sequence[ImageRow]]]) -> Contrast | None:
-    """Take a signed sum of PSNR over cells within each subject; None where no subject is in all of them.
+    """Take a signed sum of PSNR over cells within each subject and training.
 
     Parameters
     ----------
     terms : sequence of (sign, rows)
         For a difference ``[(1, first), (-1, second)]``.
+
+    Returns
+    -------
+    Contrast, optional
+        None where no subject has the same training in all cells.
     """
-    by_subject = _signed_sum(terms)
-    if not by_subject:
+    means = [(sign, _pair_means(rows, "psnr_db")) for sign, rows in terms]
+    shared = sorted(set.intersection(*(set(mean) for _, mean in means)))
+    if not shared:
         return None
-    shared = set.intersection(*({row.seed for row in rows} for _, rows in terms))
-    by_seed = {}
-    for seed in sorted(shared):
-        of_seed = _signed_sum([(sign, [row for row in rows if row.seed == seed]) for sign, rows in terms])
-        if of_seed:
-            by_seed[seed] = statistics.fmean(of_seed.values())
+    differences = {pair: sum(sign * mean[pair] for sign, mean in means) for pair in shared}
+    model = fit_crossed_model(differences) if len(differences) > 1 else None
     return Contrast(
-        statistics.fmean(by_subject.values()),
-        bootstrap_interval(by_subject, seed=_SEED) if len(by_subject) > 1 else None,
-        by_subject,
-        by_seed,
-        _student_interval(list(by_seed.values())),
+        next(iter(differences.values())) if model is None else model.mean,
+        model,
+        len({subject for subject, _ in shared}),
+        len({training for _, training in shared}),
         sum(len(rows) for _, rows in terms),
     )
 
 
-def _signed_sum(terms: Sequence[tuple[int, Sequence[ImageRow]]]) -> dict[str, float]:
-    means = [(sign, subject_means(rows)) for sign, rows in terms]
-    shared = set.intersection(*(set(mean) for _, mean in means))
-    return {subject: sum(sign * mean[subject] for sign, mean in means) for subject in sorted(shared)}
-
-
-def _student_interval(values: Sequence[float]) -> Interval | None:
-    if len(values) < 2:
-        return None
-    try:
-        from scipy.stats import t as student
-    except ImportError as error:
-        raise MissingExtraError("scipy", extra="stats") from error
-    half = float(student.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    mean = statistics.fmean(values)
-    return Interval(mean - half, mean + half)
+def _pair_means(rows: Iterable[ImageRow], column: Column) -> dict[tuple[str, int], float]:
+    """Average the slices of each subject in each training."""
+    values: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for row in rows:
+        values[row.subject_id, row.seed].append(getattr(row, column))
+    return {pair: statistics.fmean(values[pair]) for pair in sorted(values)}

@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import MissingExtraError
-from dnsp.reproduction.report.comparisons import Cell, Cells, measure
+from dnsp.reproduction.report.comparisons import HOW_INTERVAL, Cell, Cells, measure
 from dnsp.reproduction.report.numbers import Numbers, show_interval
-from dnsp.reproduction.report.page import Figure, embed, render_method, render_table
+from dnsp.reproduction.report.page import Figure, Text, elements, embed, join, render_method, say
 from dnsp.reproduction.report.pictures import Picture, render_pictures
 from dnsp.reproduction.report.plots import Line, Panel, draw_lines
 from dnsp.reproduction.report.published import name_method, sort_methods
-from dnsp.reproduction.report.results import Example, Results
+from dnsp.reproduction.report.results import Results
+from dnsp.reproduction.schema import EPOCHS, Example
 
 __all__ = ["draw_blur_figure", "draw_fraction_figure", "draw_rank_figure", "draw_validation_figure", "laplacian"]
 
@@ -47,16 +48,21 @@ def draw_rank_figure(results: Results, numbers: Numbers) -> Figure:
         Picture(
             f"Rank {rank}",
             (left[:, :rank] * values[:rank]) @ right[:rank],
-            _from_slice(numbers, f"figure2.rank{rank}", psnr_db[rank - 1], ".2f", example, how) + " dB",
+            say("{} dB", _from_slice(numbers, f"figure2.rank{rank}", psnr_db[rank - 1], ".2f", example, how)),
         )
         for rank in sorted({max(1, round(part * full)) for part in _PARTS_OF_RANK} & set(ranks))
     ]
     how = "count of singular values above rounding error"
     shown = _from_slice(numbers, "figure2.full", full, ".0f", example, how)
     return figure._replace(
-        body=_plot(plot, "PSNR against rank") + render_pictures(pictures),
-        caption=f"Slice {example.slice_index} of {example.subject_id}, full rank {shown}. The paper's slice has full rank 170 "
-        "and reaches 45 dB at rank 90; other slices have other sizes and other noise.",
+        body=join([_plot(plot, "PSNR against rank"), render_pictures(pictures)]),
+        caption=say(
+            "Slice {} of {}, full rank {}. The paper's slice has full rank 170 and reaches 45 dB at rank 90; other slices have "
+            "other sizes and other noise.",
+            example.slice,
+            example.subject_id,
+            shown,
+        ),
     )
 
 
@@ -83,18 +89,18 @@ def draw_blur_figure(results: Results, numbers: Numbers) -> Figure:
         for sigma, variance in list(zip(_SIGMAS_PX, variances, strict=True))[::2]
     ]
     return figure._replace(
-        body=_plot(plot, "Variance of the Laplacian against blur") + _fold(["Blur (pixels)", "Variance"], rows),
-        caption=f"Slice {example.slice_index} of {example.subject_id}, intensities in [0, 1].",
+        body=join([_plot(plot, "Variance of the Laplacian against blur"), _fold(["Blur (pixels)", "Variance"], rows)]),
+        caption=f"Slice {example.slice} of {example.subject_id}, intensities in [0, 1].",
     )
 
 
 def draw_validation_figure(results: Results, numbers: Numbers) -> Figure:
-    """Plot the validation PSNR after each epoch, one curve a variant (Figure 9)."""
+    """Plot the validation PSNR after each epoch, and below it each variant's difference from EDSR without priors (Figure 9)."""
     figure = Figure("9", "Validation PSNR per epoch")
-    experiments = {row.experiment for row in results.epochs}
-    experiment = next((name for name in ("figure9", "table1") if name in experiments), None)
+    experiments = dict.fromkeys(row.experiment for row in results.epochs)
+    experiment = next((name for name in ("figure9", "table1", *experiments) if name in experiments), None)
     if experiment is None:
-        return figure._replace(absent="epochs.csv holds no training of the experiments figure9 or table1")
+        return figure._replace(absent="epochs.csv holds no training with validation subjects")
     curves: dict[tuple[str, int, float], dict[str, dict[int, list[float]]]] = {}
     for row in results.epochs:
         if row.experiment == experiment:
@@ -102,29 +108,47 @@ def draw_validation_figure(results: Results, numbers: Numbers) -> Figure:
             setting.setdefault(row.method, defaultdict(list))[row.epoch].append(row.psnr_db)
     panels, rows = [], []
     for (dataset, scale, fraction), by_method in curves.items():
-        lines = []
-        for method in sort_methods(by_method):
-            by_epoch = by_method[method]
-            epochs = sorted(by_epoch)
-            means = [statistics.fmean(by_epoch[epoch]) for epoch in epochs]
-            lines.append(Line(name_method(method), epochs, means))
-            where = {**Cell(experiment, dataset, scale, fraction, method)._asdict(), "epoch": epochs[-1]}
+        means = {
+            method: {epoch: statistics.fmean(values) for epoch, values in sorted(by_method[method].items())}
+            for method in sort_methods(by_method)
+        }
+        for method, curve in means.items():
+            final = max(curve)
+            where = {**Cell(experiment, dataset, scale, fraction, method)._asdict(), "epoch": final}
             last = numbers.show(
                 f"figure9.{dataset}.x{scale}.{fraction:g}.{method}.last",
-                means[-1],
+                curve[final],
                 ".2f",
                 how="mean over seeds of psnr_db after the last epoch",
                 where=[where],
-                rows=len(by_epoch[epochs[-1]]),
-                source="epochs.csv",
+                rows=len(by_method[method][final]),
+                source=EPOCHS,
             )
-            rows.append([f"{render_method(method)}, {results.label(dataset)}", str(epochs[-1]), last])
-        panels.append(Panel(f"{results.label(dataset)}, \N{MULTIPLICATION SIGN}{scale}", lines))
+            rows.append([say("{}, {}", render_method(method), results.label(dataset)), str(final), last])
+        title = f"{results.label(dataset)}, \N{MULTIPLICATION SIGN}{scale}"
+        panels.append(Panel(title, [_line(method, curve) for method, curve in means.items()]))
+        panels += _difference_panel(means, title)
     plot = draw_lines(panels, x_label="epoch", y_label="validation PSNR (dB)")
     return figure._replace(
-        body=_plot(plot, "Validation PSNR per epoch") + _fold(["Training", "Last epoch", "PSNR (dB)"], rows),
-        caption="Mean over the seeds, on the validation subjects, which are not the test subjects.",
+        body=join([_plot(plot, "Validation PSNR per epoch"), _fold(["Training", "Last epoch", "PSNR (dB)"], rows)]),
+        caption="Mean over the seeds, on validation subjects, which are neither trained on nor test subjects. The curves of "
+        "EDSR lie close together; below, each less the curve without priors.",
     )
+
+
+def _line(method: str, curve: Mapping[int, float]) -> Line:
+    return Line(name_method(method), list(curve), list(curve.values()))
+
+
+def _difference_panel(means: Mapping[str, Mapping[int, float]], title: str) -> list[Panel[Line]]:
+    """Show each variant of EDSR less EDSR without priors, where there are some."""
+    without = means.get("edsr-NP", {})
+    lines = [
+        _line(method, {epoch: value - without[epoch] for epoch, value in curve.items() if epoch in without})
+        for method, curve in means.items()
+        if method.startswith("edsr-") and method != "edsr-NP" and without
+    ]
+    return [Panel(f"{title}: difference from no priors", lines, "difference (dB)")] if lines else []
 
 
 def draw_fraction_figure(results: Results, cells: Cells, numbers: Numbers) -> Figure:
@@ -149,20 +173,24 @@ def draw_fraction_figure(results: Results, cells: Cells, numbers: Numbers) -> Fi
                 shown = numbers.show(
                     identity, mean.value, ".2f", how="mean over subjects of each subject's mean psnr_db", **origin
                 )
-                interval = "one subject"
+                interval: Text = "one value"
                 if mean.interval is not None:
-                    how = "95 % bootstrap interval over subjects of psnr_db"
+                    how = f"{HOW_INTERVAL} of psnr_db"
                     interval = show_interval(numbers, identity, mean.interval, ".2f", how=how, **origin)
-                name = f"{render_method(method)}, {results.label(dataset)}"
+                name = say("{}, {}", render_method(method), results.label(dataset))
                 table.append([name, f"{100 * cell.fraction:g} %", shown, interval])
         panels.append(Panel(f"{results.label(dataset)}, \N{MULTIPLICATION SIGN}{scale}", lines))
     ticks = sorted({100 * cell.fraction for cell in found})
     plot = draw_lines(panels, x_label="training slices used (%)", y_label="PSNR (dB)", x_ticks=ticks)
     return figure._replace(
-        body=_plot(plot, "PSNR against the fraction of the training slices")
-        + _fold(["Method", "Slices", "PSNR (dB)", "95 % by subject"], table),
-        caption="Means over the test subjects; the thin bars are 95 % bootstrap intervals over subjects. They hold the "
-        "spread between heads, which all methods share; differences between methods have narrower intervals.",
+        body=join(
+            [
+                _plot(plot, "PSNR against the fraction of the training slices"),
+                _fold(["Method", "Slices", "PSNR (dB)", "95 %"], table),
+            ]
+        ),
+        caption="Means over the test subjects; the thin bars are 95 % intervals. They hold the differences between heads, "
+        "which all methods share: differences between methods have narrower intervals.",
     )
 
 
@@ -173,18 +201,20 @@ def laplacian(image: Array) -> Array:
     return response
 
 
-def _from_slice(numbers: Numbers, identity: str, value: float, digits: str, example: Example, how: str) -> str:
-    return numbers.show(identity, value, digits, how=how, source=f"examples/{example.path.name}: reference")
+def _from_slice(numbers: Numbers, identity: str, value: float, digits: str, example: Example, how: str) -> Text:
+    return numbers.show(identity, value, digits, how=how, source=f"examples/{example.file}: reference")
 
 
 def _name_slice(example: Example) -> str:
-    return f"{example.subject_id}, slice {example.slice_index}"
+    return f"{example.subject_id}, slice {example.slice}"
 
 
-def _plot(svg: bytes, alt: str) -> str:
-    return f'<div class="plot">{embed(svg, kind="svg+xml", alt=alt)}</div>'
+def _plot(svg: bytes, alt: str) -> Text:
+    html: Text = elements().plot(embed(svg, kind="svg+xml"), alt)
+    return html
 
 
-def _fold(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    table = render_table(head, rows, caption="The numbers of this figure")
-    return f"<details><summary>The numbers of this figure</summary>{table}</details>"
+def _fold(head: Sequence[str], rows: Sequence[Sequence[Text]]) -> Text:
+    summary = "The numbers of this figure"
+    html: Text = elements().folded(summary, elements().table(head, rows, summary))
+    return html

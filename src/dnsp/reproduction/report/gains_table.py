@@ -1,97 +1,89 @@
-"""Every preset against none, in one table for each data set: by subject, by training and over images."""
+"""Every variant of the priors against none: a forest plot, and a table for each data set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from dnsp.errors import DataError
-from dnsp.metrics.mixed_model import fit_subject_model
 from dnsp.metrics.statistics import Interval
 from dnsp.metrics.variance import tukey_differences
-from dnsp.reproduction.report.comparisons import Cell, Cells, image_values, subject_means
+from dnsp.reproduction.report.comparisons import Cell, Cells, image_values
 from dnsp.reproduction.report.gains import Gain, find_gains, show_contrast, where_of
 from dnsp.reproduction.report.numbers import Numbers, show_interval
-from dnsp.reproduction.report.page import render_method, render_table
+from dnsp.reproduction.report.page import Text, elements, embed, join, say
+from dnsp.reproduction.report.plots import Bar, Panel, draw_intervals
+from dnsp.reproduction.report.published import name_method
 from dnsp.reproduction.report.results import Results
 
-__all__ = ["render_gains"]
+__all__ = ["render_forest", "render_gains", "setting_of"]
 
 
-def render_gains(results: Results, cells: Cells, numbers: Numbers) -> str:
-    """Tabulate every preset against NP: by subject, by the mixed model, by training, and over images as the paper."""
-    rows: dict[str, list[list[str]]] = {}
-    fitted: dict[Cell, _Models] = {}
+def render_forest(results: Results, gains: list[Gain]) -> Text:
+    """Plot all gains with their intervals, one panel for each setting; gains without an interval are left out."""
+    panels: dict[str, list[Bar]] = {}
+    for gain in gains:
+        if gain.contrast.model is not None:
+            mark = "" if gain.verdict != "untested" else " (untested)"
+            bar = Bar(name_method(gain.cell.method) + mark, gain.contrast.value, gain.contrast.model.interval)
+            panels.setdefault(setting_of(results, gain.cell), []).append(bar)
+    if not panels:
+        return ""
+    plot = draw_intervals(
+        [Panel(title, bars) for title, bars in panels.items()], x_label="gain in PSNR over no priors (dB)", zero=True
+    )
+    text: Text = elements().plot(embed(plot, kind="svg+xml"), "Gain of every variant of the priors with its interval")
+    return text
+
+
+def render_gains(results: Results, cells: Cells, numbers: Numbers) -> Text:
+    """Tabulate every variant against NP: the gain, its interval, its adjusted p value, and the interval over images."""
+    rows: dict[str, list[list[Text]]] = {}
+    tukey: dict[Cell, dict[str, Interval]] = {}
     for gain in find_gains(cells):
-        if gain.reference not in fitted:
-            fitted[gain.reference] = _fit_models(cells, gain)
-        mixed, tukey = _show_models(numbers, gain, fitted[gain.reference])
-        value, by_subject, by_seed = show_contrast(numbers, gain.identity, gain.contrast, (gain.cell, gain.reference))
-        at = "" if gain.cell.scale == 1 else f", \N{MULTIPLICATION SIGN}{gain.cell.scale}"
-        rows.setdefault(gain.cell.dataset, []).append(
-            [
-                f"{render_method(gain.cell.method)}<br>over {render_method(gain.reference.method)}{at}",
-                value,
-                by_subject,
-                mixed,
-                by_seed,
-                tukey,
-                gain.contrast.verdict,
-            ]
+        alike = _variants_of(cells, gain)
+        if gain.reference not in tukey:
+            tukey[gain.reference] = _tukey_intervals(cells, alike)
+        shown = show_contrast(
+            numbers, gain.identity, gain.contrast, (gain.cell, gain.reference), adjusted_p=gain.adjusted_p
         )
-    head = [
-        "Comparison",
-        "Gain in<br>PSNR (dB)",
-        "By subject<br>(bootstrap)",
-        "By subject<br>(mixed model)",
-        "Over<br>trainings",
-        "Over images<br>(Tukey)",
-        "Verdict",
-    ]
-    tables = [
-        render_table(head, of_dataset, caption=f"<strong>{results.title(dataset)}</strong>; 95 % intervals")
-        for dataset, of_dataset in rows.items()
-    ]
-    return "".join(tables) or '<p class="absent">Left out: no network was run both with and without priors.</p>'
+        over_images: Text = "too few images"
+        if interval := tukey[gain.reference].get(gain.cell.method):
+            origin: dict[str, Any] = {"where": where_of(*alike), "rows": sum(len(cells[cell]) for cell in alike)}
+            how = "95 % simultaneous interval (Tukey) of psnr_db over images, among the variants of the network"
+            over_images = show_interval(numbers, f"{gain.identity}.tukey", interval, "+.3f", how=how, **origin)
+        name = say("{}{}, {}", name_method(gain.cell.method), _scale(gain.cell), _trainings(gain.contrast.trainings))
+        row = [name, shown.value, shown.interval, shown.p, gain.verdict, over_images]
+        rows.setdefault(setting_of(results, gain.cell, scale=False), []).append(row)
+    head = ["Variant", "Gain in\nPSNR (dB)", "95 %", "p, adjusted", "Verdict", "Over images,\nas the paper (Tukey)"]
+    tables = [elements().table(head, of_setting, setting) for setting, of_setting in rows.items()]
+    return join(tables) or elements().absent("Left out: no network was run both with and without priors.")
 
 
-class _Models(NamedTuple):
-    """What the models of one network's presets in one setting say about each; empty where the data are too few."""
-
-    mixed: Mapping[str, Interval]
-    tukey: Mapping[str, Interval]
-    where: list[dict[str, Any]]
-    rows: int
+def setting_of(results: Results, cell: Cell, *, scale: bool = True) -> str:
+    """Name the setting of a cell: the experiment where it has settings of its own, data set, scale, fraction."""
+    own = f"{cell.experiment}: " if len(cell.experiment) <= 2 else ""
+    part = "" if cell.fraction == 1 else f", {100 * cell.fraction:g} % of the slices"
+    return f"{own}{results.title(cell.dataset)}{_scale(cell) if scale else ''}{part}"
 
 
-def _fit_models(cells: Cells, gain: Gain) -> _Models:
+def _scale(cell: Cell) -> str:
+    return "" if cell.scale == 1 else f", \N{MULTIPLICATION SIGN}{cell.scale}"
+
+
+def _trainings(count: int) -> str:
+    return f"{count} trainings" if count > 1 else "one training"
+
+
+def _variants_of(cells: Cells, gain: Gain) -> list[Cell]:
+    """List the cells of a network in one setting, NP last, so that each difference from it is a variant less NP."""
     network = gain.cell.method.rpartition("-")[0]
     alike = [cell for cell in cells if cell[:4] == gain.cell[:4] and cell.method.rpartition("-")[0] == network]
-    presets = [*(cell for cell in alike if cell != gain.reference), gain.reference]
-    reference = gain.reference.method
+    return [*(cell for cell in alike if cell != gain.reference), gain.reference]
+
+
+def _tukey_intervals(cells: Cells, alike: list[Cell]) -> dict[str, Interval]:
     try:
-        by_subject = {cell.method: subject_means(cells[cell]) for cell in presets}
-        model = fit_subject_model(by_subject, reference=reference)
-        mixed = {effect.method: effect.interval for effect in model.effects}
-    except DataError:  # too few subjects, or not the same ones
-        mixed = {}
-    try:  # NP comes last, so that each difference from it is a preset less NP
-        differences = tukey_differences({cell.method: image_values(cells[cell]) for cell in presets})
-        tukey = {one.first: one.interval for one in differences if one.second == reference}
+        differences = tukey_differences({cell.method: image_values(cells[cell]) for cell in alike})
     except DataError:  # too few images
-        tukey = {}
-    return _Models(mixed, tukey, where_of(*presets), sum(len(cells[cell]) for cell in presets))
-
-
-def _show_models(numbers: Numbers, gain: Gain, models: _Models) -> tuple[str, str]:
-    mixed, tukey = models.mixed.get(gain.cell.method), models.tukey.get(gain.cell.method)
-    shown = ["too few subjects", "too few images"]
-    if mixed is not None:
-        how = "95 % interval of the mixed model of the subjects' mean psnr_db (method fixed, subject random)"
-        identity = f"{gain.identity}.mixed"
-        shown[0] = show_interval(numbers, identity, mixed, "+.3f", how=how, where=models.where, rows=models.rows)
-    if tukey is not None:
-        how = "95 % simultaneous interval (Tukey) of psnr_db over images, among the presets of the network"
-        identity = f"{gain.identity}.tukey"
-        shown[1] = show_interval(numbers, identity, tukey, "+.3f", how=how, where=models.where, rows=models.rows)
-    return shown[0], shown[1]
+        return {}
+    return {one.first: one.interval for one in differences if one.second == alike[-1].method}

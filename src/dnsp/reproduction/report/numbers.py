@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
 from dnsp.metrics.statistics import Interval
+from dnsp.reproduction.report.page import elements
+from dnsp.reproduction.schema import IMAGES
 
-__all__ = ["Numbers", "Shown", "Where", "show_interval", "show_p"]
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+__all__ = ["NumberEntry", "Numbers", "Where", "show_interval", "show_p"]
 
 _SMALLEST_P = 0.001
 
 Where: TypeAlias = Mapping[str, Any]  # column of the CSV -> the value of the rows meant
 
 
-class Shown(NamedTuple):
+class NumberEntry(NamedTuple):
     """A number as it stands in the report's JSON."""
 
     value: float
@@ -34,7 +38,7 @@ class Numbers:
     """The numbers of one report, each entered as its HTML is made, so that none is shown without its origin."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, Shown] = {}
+        self._entries: dict[str, NumberEntry] = {}
 
     def show(
         self,
@@ -45,8 +49,8 @@ class Numbers:
         how: str,
         where: Sequence[Where] = (),
         rows: int = 0,
-        source: str = "images.csv",
-    ) -> str:
+        source: str = IMAGES,
+    ) -> Markup:
         """Enter a number and give its HTML: a span with the number and its identity.
 
         Parameters
@@ -70,10 +74,11 @@ class Numbers:
         if digits[0] in "+." and float(shown) == 0 and digits.endswith("f"):
             shown = shown.lstrip("+-")  # zero after rounding has no sign
         shown = shown.replace("-", "\N{MINUS SIGN}")
-        entry = Shown(float(value), shown, how, source, tuple(where), rows)
+        entry = NumberEntry(float(value), shown, how, source, tuple(where), rows)
         if self._entries.setdefault(identity, entry) != entry:
             raise ValueError(f"two numbers are called {identity}")
-        return f'<span class="number" data-number="{escape(identity)}">{escape(shown)}</span>'
+        html: Markup = elements().number(identity, shown)
+        return html
 
     def write(self, path: Path) -> None:
         """Write all numbers as JSON, in the order in which they were entered."""
@@ -84,13 +89,14 @@ class Numbers:
 
 def show_interval(
     numbers: Numbers, identity: str, interval: Interval, digits: str, *, how: str, where: Sequence[Where], rows: int
-) -> str:
+) -> Markup:
     """Enter the two ends of an interval and give their HTML, ``low to high``."""
     low, high = (
         numbers.show(f"{identity}.{end}", value, digits, how=f"{end} end of the {how}", where=where, rows=rows)
         for end, value in interval._asdict().items()
     )
-    return f'<span class="interval">{low} to {high}</span>'
+    html: Markup = elements().interval(low, high)
+    return html
 
 
 def show_p(
@@ -101,8 +107,8 @@ def show_p(
     how: str,
     where: Sequence[Where],
     rows: int,
-    source: str = "images.csv",
-) -> str:
+    source: str = IMAGES,
+) -> Markup:
     """Enter a p value and give its HTML; below a thousandth it is shown as such."""
     return numbers.show(
         identity,

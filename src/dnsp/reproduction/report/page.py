@@ -1,43 +1,23 @@
-"""The HTML that a report is put together from."""
+"""The HTML of the report: Jinja2 templates that escape every value."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from html import escape
-from importlib.resources import files
-from string import Template
-from typing import NamedTuple
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from dnsp.errors import MissingExtraError
 from dnsp.reproduction.report.published import name_method
 
-__all__ = ["Figure", "embed", "fill_page", "render_figure", "render_method", "render_table"]
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
 
-_PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-$style
-</style>
-</head>
-<body>
-<header>
-<h1>$title</h1>
-$lead
-<nav aria-label="Contents">$contents</nav>
-</header>
-<main>
-$sections
-</main>
-<script>
-$script
-</script>
-</body>
-</html>
-""")
+__all__ = ["Figure", "Section", "Text", "elements", "embed", "fill_page", "join", "render_method", "say"]
+
+Text: TypeAlias = "Markup | str"  # a str is escaped where it is shown
 
 
 class Figure(NamedTuple):
@@ -45,62 +25,86 @@ class Figure(NamedTuple):
 
     label: str
     title: str
-    body: str = ""
-    caption: str = ""
+    body: Text = ""
+    caption: Text = ""
     absent: str = ""
 
 
-def embed(content: bytes, *, kind: str, alt: str) -> str:
-    """Give an image as an element that needs no other file; `kind` is ``svg+xml`` or ``png``."""
-    encoded = base64.b64encode(content).decode("ascii")
-    return f'<img src="data:image/{kind};base64,{encoded}" alt="{escape(alt)}">'
+class Section(NamedTuple):
+    """A part of the page with a heading of its own."""
+
+    id: str
+    heading: str
+    body: Text
 
 
-def render_method(method: str) -> str:
+def elements() -> Any:
+    """Give the elements of the report, the macros of ``templates/macros.html``: each escapes its values and gives HTML.
+
+    Raises
+    ------
+    MissingExtraError
+        If Jinja2 is not installed.
+    """
+    return _environment().get_template("macros.html").module
+
+
+def say(sentence: str, *values: object, **named: object) -> Markup:
+    """Put values into a sentence, as `str.format` does; values that are not HTML yet are escaped.
+
+    Parameters
+    ----------
+    sentence : str
+        Plain text without markup, part of the program and never of the data.
+    """
+    _environment()
+    from markupsafe import Markup
+
+    return Markup(sentence).format(*values, **named)  # noqa: S704 - the sentence is the program's own
+
+
+def join(parts: Iterable[Text], between: str = "") -> Markup:
+    """Join parts; those that are not HTML yet are escaped."""
+    _environment()
+    from markupsafe import Markup
+
+    return Markup(between).join(parts)  # noqa: S704 - a separator of the program's own
+
+
+def embed(content: bytes, *, kind: str) -> str:
+    """Give an image as an address that needs no other file; `kind` is ``svg+xml`` or ``png``."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def render_method(method: str) -> Markup:
     """Name a method in HTML, in one piece."""
-    return f'<span class="method">{escape(name_method(method))}</span>'
+    html: Markup = elements().method(name_method(method))
+    return html
 
 
-def render_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str) -> str:
-    """Lay out a table of ready HTML; the first column names the row. It scrolls inside its own frame."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{cell}</td>" for cell in row[1:]) + "</tr>\n"
-        for row in rows
+def fill_page(*, title: str, lead: Text, sections: Sequence[Section]) -> str:
+    """Put sections onto one page, with its style and script inside."""
+    return _environment().get_template("page.html").render(title=title, lead=lead, sections=sections)
+
+
+@cache
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise MissingExtraError("jinja2", extra="report") from error
+    environment = Environment(
+        loader=PackageLoader("dnsp.reproduction.report"), autoescape=True, undefined=StrictUndefined
     )
-    return (
-        f'<div class="scroll" tabindex="0"><table><caption><span>{caption}</span></caption>\n'
-        f"<thead><tr>{top}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
-    )
+    environment.filters["keep_units"] = _keep_units
+    return environment
 
 
-def render_figure(figure: Figure) -> str:
-    """Lay out a figure, or the line that says why it is not there."""
-    identity = f"figure-{figure.label}"
-    heading = f"Figure {escape(figure.label)}. {escape(figure.title)}"
-    if not figure.body:
-        return f'<p class="absent" id="{identity}"><strong>{heading}.</strong> Left out: {escape(figure.absent)}.</p>\n'
-    return (
-        f'<figure id="{identity}">\n<h3>{heading}</h3>\n{figure.body}\n'
-        f"<figcaption>{figure.caption}</figcaption>\n</figure>\n"
-    )
+def _keep_units(body: Text) -> Markup:
+    """Keep a number and its unit on one line, in texts alone and not in attributes."""
+    from markupsafe import Markup, escape
 
+    def keep(text: re.Match[str]) -> str:
+        return text[0].replace(" %", "\N{NO-BREAK SPACE}%").replace(" dB", "\N{NO-BREAK SPACE}dB")
 
-def fill_page(*, title: str, lead: str, sections: Sequence[tuple[str, str, str]]) -> str:
-    """Put (identity, heading, HTML) sections onto one page with its style and its script inside."""
-    body = "\n".join(
-        f'<section id="{identity}">\n<h2>{escape(heading)}</h2>\n{content}\n</section>'
-        for identity, heading, content in sections
-    )
-    return _PAGE.substitute(
-        title=escape(title),
-        lead=lead,
-        contents=" ".join(f'<a href="#{identity}">{escape(heading)}</a>' for identity, heading, _ in sections),
-        sections=body.replace(" %", "\N{NO-BREAK SPACE}%").replace(" dB", "\N{NO-BREAK SPACE}dB"),
-        style=_packaged("report.css"),
-        script=_packaged("report.js"),
-    )
-
-
-def _packaged(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return Markup(re.sub(r">[^<]*<", keep, str(escape(body))))  # noqa: S704 - escaped where it was not HTML yet

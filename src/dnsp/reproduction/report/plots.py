@@ -1,17 +1,19 @@
-"""Plots as SVG: lines over an axis, and means with their intervals; told apart by marker and dash as well as colour."""
+"""Plots as SVG: lines over an axis, and means with their intervals. Lines differ in marker and dash as well as in colour."""
 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from dnsp.errors import MissingExtraError
 from dnsp.metrics.statistics import Interval
+from dnsp.plotting.text import as_plain_text
 
 __all__ = ["Bar", "Line", "Panel", "draw_intervals", "draw_lines"]
 
-# Okabe and Ito's colours without the yellow, which is too light on white; then marker and dash go on in their own step
+# Okabe and Ito's colours without the yellow, which is too light on white
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (8, 3)))
@@ -43,6 +45,7 @@ class Panel(NamedTuple, Generic[Content]):
 
     title: str
     content: Sequence[Content]
+    y_label: str = ""
 
 
 def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_ticks: Sequence[float] = ()) -> bytes:
@@ -67,7 +70,7 @@ def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_t
             axes.plot(
                 line.x,
                 line.y,
-                label=line.name,
+                label=as_plain_text(line.name),
                 linewidth=1.6,
                 markersize=5,
                 markevery=max(1, len(line.x) // _MOST_MARKERS),
@@ -76,7 +79,7 @@ def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_t
             for x, interval in zip(line.x, line.intervals, strict=False):
                 if interval is not None:
                     axes.vlines(x, interval.low, interval.high, color=style["color"], linewidth=1, alpha=0.7)
-        axes.set(title=panel.title, xlabel=x_label, ylabel=y_label)
+        axes.set(title=as_plain_text(panel.title), xlabel=x_label, ylabel=panel.y_label or y_label)
         if all(x == int(x) for line in panel.content for x in line.x):
             axes.xaxis.get_major_locator().set_params(integer=True)
         places = x_ticks or {x for line in panel.content for x in line.x}
@@ -85,32 +88,37 @@ def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_t
         _clean(axes)
     if len(names) > 1:
         handles = dict(pair[::-1] for axes in column for pair in zip(*axes.get_legend_handles_labels(), strict=True))
+        shown = [as_plain_text(name) for name in names]
         figure.legend(
-            [handles[name] for name in names], names, loc="outside upper left", ncols=2, frameon=False, handlelength=3.5
+            [handles[name] for name in shown], shown, loc="outside upper left", ncols=2, frameon=False, handlelength=3.5
         )
     return _as_svg(figure)
 
 
-def draw_intervals(panels: Sequence[Panel[Bar]], *, x_label: str) -> bytes:
-    """Draw means with their intervals, one method a row, one panel below the other on one scale.
+def draw_intervals(panels: Sequence[Panel[Bar]], *, x_label: str, zero: bool = False) -> bytes:
+    """Draw means with their intervals, one method a row, one panel below the other on one scale; `zero` draws a line at 0.
 
     Raises
     ------
     MissingExtraError
         If matplotlib is not installed.
     """
-    most = max(len(panel.content) for panel in panels)
-    figure = _new_figure((0.34 * most + 0.75) * len(panels) + 0.3)
-    column = figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0]
+    rows = [max(1, len(panel.content)) for panel in panels]
+    figure = _new_figure(0.34 * sum(rows) + 0.75 * len(panels) + 0.3)
+    shape = {"height_ratios": [count + 0.8 for count in rows]}
+    column = figure.subplots(len(panels), 1, squeeze=False, sharex=True, gridspec_kw=shape)[:, 0]
     for place, (axes, panel) in enumerate(zip(column, panels, strict=True)):
         bars = panel.content
         for row, bar in enumerate(bars[::-1]):
-            axes.hlines(row, bar.interval.low, bar.interval.high, color=_COLOURS[place], linewidth=2.4)
-            axes.vlines(list(bar.interval), row - 0.18, row + 0.18, color=_COLOURS[place], linewidth=1.6)
-            axes.plot(bar.mean, row, marker=_MARKERS[place], color=_COLOURS[place], markersize=6)
-        axes.set_yticks(range(len(bars)), [bar.name for bar in bars[::-1]])
+            colour = _COLOURS[place % len(_COLOURS)]
+            axes.hlines(row, bar.interval.low, bar.interval.high, color=colour, linewidth=2.4)
+            axes.vlines(list(bar.interval), row - 0.18, row + 0.18, color=colour, linewidth=1.6)
+            axes.plot(bar.mean, row, marker=_MARKERS[place % len(_MARKERS)], color=colour, markersize=6)
+        if zero:
+            axes.axvline(0, color="#1c232b", linewidth=1)
+        axes.set_yticks(range(len(bars)), [as_plain_text(bar.name) for bar in bars[::-1]])
         axes.set_ylim(-0.6, len(bars) - 0.4)
-        axes.set_title(panel.title)
+        axes.set_title(as_plain_text(panel.title))
         _clean(axes)
     column[-1].set_xlabel(x_label)
     return _as_svg(figure)
@@ -139,6 +147,10 @@ def _as_svg(figure: Any) -> bytes:
     from matplotlib import rc_context
 
     page = io.BytesIO()
-    with rc_context({"svg.hashsalt": "dnsp", "svg.fonttype": "path", "font.size": 10.5}):
+    with (
+        rc_context({"svg.hashsalt": "dnsp", "svg.fonttype": "path", "font.size": 10.5}),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # of names in other scripts
         figure.savefig(page, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     return page.getvalue()

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 __all__ = [
+    "METHODS_OF_FIGURE",
     "METHOD_NAMES",
     "PUBLISHED",
     "PUBLISHED_ANOVA",
     "Published",
-    "is_changed",
+    "has_other_form",
     "name_method",
     "published_in",
     "sort_methods",
@@ -33,6 +34,7 @@ METHOD_NAMES = {
     "bicubic": "Bicubic",
     "srsw": "SRSW",
     "lrtv": "LRTV",
+    "lrtv-tuned": "LRTV, weights tuned on the known blur",
     "srcnn-NP": "SRCNN",
     "dcsrn-NP": "DCSRN",
     "edsr-NP": "EDSR (NP)",
@@ -96,16 +98,27 @@ PUBLISHED_ANOVA = {
     "figure21": (1, 143.37),
 }
 
+_DEEP = ("srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP")
+
+# The methods that the paper's analyses of variance compare
+METHODS_OF_FIGURE = {
+    "10": ("bicubic", "srsw", "lrtv", *_DEEP),
+    "16": _DEEP,
+    "18": ("lfmri-NP", "edsr-AP"),
+    "21": ("edsr-TVLR", "edsr-AP"),
+}
+
 _DATASETS_OF_KEY = {
     "adni": ("ADNI",),
     "brainweb": ("BrainWeb",),
     "low-field": ("ADNI at low field",),
-    "paired": ("HCP 3T7T-DW", "HCP 3T3T-T1"),
+    "pairs-3t7t": ("HCP 3T7T-DW",),
+    "pairs-3t3t": ("HCP 3T3T-T1",),
 }
 
 
 def published_in(table: str, *, dataset: str, method: str, scale: int) -> list[Published]:
-    """Find what the paper printed for a data set's key, a method and a scale; the pairs stand for two of its sets."""
+    """Find what the paper printed for a data set's key, a method and a scale."""
     names = _DATASETS_OF_KEY.get(dataset, ())
     anywhere = table in ("table3", "table4", "table5")
     return [
@@ -126,15 +139,16 @@ def sort_methods(methods: Iterable[str]) -> list[str]:
 
 
 def name_method(method: str) -> str:
-    """Name a method as the paper does, and after that what was changed; one that it does not have keeps its own name."""
+    """Name a method as the paper does, then what was changed; a method that the paper does not have keeps its own name."""
     as_in_paper, *changes = method.split("_")
     named = [METHOD_NAMES.get(as_in_paper, as_in_paper)]
     for change in changes:
         weight = next((name for name in ("alpha", "beta") if change.startswith(name)), "")
-        named.append(f"{weight} \N{MULTIPLICATION SIGN} {change.removeprefix(weight)}" if weight else change)
+        words = {"paper": "as printed", "unbounded": "unbounded filters"}.get(change, change)
+        named.append(f"{weight} \N{MULTIPLICATION SIGN} {change.removeprefix(weight)}" if weight else words)
     return ", ".join(named)
 
 
-def is_changed(method: str) -> bool:
-    """Whether a method has other weights or forms of the priors than the paper's."""
+def has_other_form(method: str) -> bool:
+    """Tell whether a method has other weights or another form of the priors than the tables of the paper."""
     return "_" in method

@@ -1,53 +1,49 @@
-"""The analyses of variance over images, as the paper shows them, with intervals by subject beside (Figures 10, 16, 18, 21)."""
+"""The analyses of variance over images, as the paper shows them (Figures 10, 16, 18, 21), with other methods apart."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dnsp.errors import DataError
 from dnsp.metrics.statistics import Interval
 from dnsp.metrics.variance import Anova, comparison_intervals, one_way_anova, two_way_anova
-from dnsp.reproduction.report.comparisons import Cell, Cells, image_values, measure
+from dnsp.reproduction.report.comparisons import HOW_INTERVAL, Cell, Cells, image_values, measure
 from dnsp.reproduction.report.numbers import Numbers, show_interval, show_p
-from dnsp.reproduction.report.page import Figure, embed, render_method, render_table
+from dnsp.reproduction.report.page import Figure, Text, elements, embed, join, render_method
 from dnsp.reproduction.report.plots import Bar, Panel, draw_intervals
-from dnsp.reproduction.report.published import PUBLISHED_ANOVA, name_method, sort_methods
-from dnsp.reproduction.report.results import ImageRow, Results
+from dnsp.reproduction.report.published import METHODS_OF_FIGURE, PUBLISHED_ANOVA, name_method, sort_methods
+from dnsp.reproduction.report.results import Results
+from dnsp.reproduction.schema import ImageRow
 
 __all__ = ["draw_variance_figures"]
 
-_NOT_LEARNED = ("bicubic", "srsw", "lrtv", "input")
+_CAPTION = (
+    "As in the paper, every image counts as an independent observation (trainings of one image are averaged first); means "
+    "whose intervals do not overlap differ at the 5 % level by Tukey's test. The intervals take account neither of slices "
+    "that belong to one head nor of methods that saw the same heads: see Statistics for the differences by subject."
+)
 
 
 class _Analysis(NamedTuple):
-    """Which cells a figure takes, and the paper's words for it."""
+    """Which cells a figure takes; `scale` and `fraction` are free where they are None."""
 
     label: str
     title: str
     experiment: str
-    takes: Callable[[Cell], bool]
+    scale: int | None
+    fraction: float | None
     missing: str
 
 
 _ANALYSES = (
-    _Analysis("10", "All methods at \N{MULTIPLICATION SIGN}2", "table2", lambda cell: cell.scale == 2, "Table II"),
+    _Analysis("10", "All methods at \N{MULTIPLICATION SIGN}2", "table2", 2, None, "Table II"),
     _Analysis(
-        "16",
-        "Deep methods on 25 % of the training slices",
-        "figure15",
-        lambda cell: cell.fraction == 0.25 and cell.method not in _NOT_LEARNED,
-        "experiment figure15 at 25 %",
+        "16", "Deep methods on 25 % of the training slices", "figure15", None, 0.25, "experiment figure15 at 25 %"
     ),
-    _Analysis("18", "Low field", "table3", lambda cell: cell.method not in _NOT_LEARNED, "Table III"),
-    _Analysis(
-        "21",
-        "Paired scans: sharpness against total variation",
-        "table5",
-        lambda cell: cell.method not in _NOT_LEARNED,
-        "Table V",
-    ),
+    _Analysis("18", "Low field", "table3", None, None, "Table III"),
+    _Analysis("21", "Paired scans: sharpness against total variation", "table5", None, None, "Table V"),
 )
 
 
@@ -58,15 +54,14 @@ def draw_variance_figures(results: Results, cells: Cells, numbers: Numbers) -> d
 
 def _draw(analysis: _Analysis, results: Results, cells: Cells, numbers: Numbers) -> Figure:
     figure = Figure(analysis.label, f"Analysis of variance over images. {analysis.title}")
-    found = {
-        cell: rows for cell, rows in cells.items() if cell.experiment == analysis.experiment and analysis.takes(cell)
-    }
+    found = {cell: rows for cell, rows in cells.items() if _is_taken(analysis, cell)}
     datasets = list(dict.fromkeys(cell.dataset for cell in found))
-    methods = [
+    everywhere = [
         method
         for method in sort_methods(cell.method for cell in found)
         if all(any((cell.method, cell.dataset) == (method, dataset) for cell in found) for dataset in datasets)
     ]
+    methods = [method for method in everywhere if method in METHODS_OF_FIGURE[analysis.label]]
     if len(methods) < 2:
         return figure._replace(absent=f"the folder does not hold two methods of {analysis.missing}")
     grid = {(m, d): next(c for c in found if (c.method, c.dataset) == (m, d)) for d in datasets for m in methods}
@@ -86,72 +81,75 @@ def _draw(analysis: _Analysis, results: Results, cells: Cells, numbers: Numbers)
         )
         for d in datasets
     ]
-    plot = embed(draw_intervals(panels, x_label="PSNR (dB)"), kind="svg+xml", alt=f"{figure.title}: intervals of PSNR")
+    html = elements()
+    plot = embed(draw_intervals(panels, x_label="PSNR (dB)"), kind="svg+xml")
     identity = f"figure{analysis.label}"
     rows = [
-        _cell_row(numbers, identity, results, cell, found[cell], values[f"{m}|{d}"], intervals[f"{m}|{d}"])
-        for (m, d), cell in grid.items()
+        _cell_row(numbers, identity, results, cell, found[cell], intervals[f"{m}|{d}"]) for (m, d), cell in grid.items()
     ]
-    table = render_table(
-        ["Method", "Data", "Mean over images (dB)", "Comparison interval (images)", "95 % by subject"],
-        rows,
-        caption="The numbers of this figure",
+    head = ["Method", "Data", "Mean over images (dB)", "Comparison interval (images)", "95 %, subjects and trainings"]
+    summary = "The numbers of this figure"
+    parts = [
+        html.plot(plot, f"{figure.title}: intervals of PSNR"),
+        _test_table(numbers, identity, test, [cell._asdict() for cell in grid.values()], _count(found, grid.values())),
+        html.folded(summary, html.table(head, rows, summary)),
+    ]
+    missing = [method for method in METHODS_OF_FIGURE[analysis.label] if method not in methods]
+    if missing:
+        named = ", ".join(name_method(method) for method in missing)
+        parts.append(html.paragraph(f"The paper's figure has these methods too: {named}.", "note"))
+    added = [cell for cell in found if cell.method not in METHODS_OF_FIGURE[analysis.label]]
+    if added:
+        others = [_cell_row(numbers, identity, results, cell, found[cell], None) for cell in added]
+        summary = "Other methods on the same images, which are not in the paper's figure"
+        parts.append(html.folded(summary, html.table([*head[:3], head[4]], [[*r[:3], r[4]] for r in others], summary)))
+    return figure._replace(body=join(parts), caption=_CAPTION)
+
+
+def _is_taken(analysis: _Analysis, cell: Cell) -> bool:
+    return (
+        cell.experiment == analysis.experiment
+        and analysis.scale in (None, cell.scale)
+        and analysis.fraction in (None, cell.fraction)
     )
-    taken = [cell._asdict() for cell in grid.values()]
-    count = sum(len(found[cell]) for cell in grid.values())
-    return figure._replace(
-        body=f'<div class="plot">{plot}</div>'
-        + _test_table(numbers, identity, test, taken, count)
-        + f"<details><summary>The numbers of this figure</summary>{table}</details>",
-        caption="As in the paper, every image counts as an independent observation (seeds and draws of one image are "
-        "averaged first); means whose intervals do not overlap differ at the 5 % level by Tukey's test. The intervals take "
-        "account neither of slices that belong to one head nor of methods that saw the same heads: see Statistics for the "
-        "differences by subject.",
-    )
+
+
+def _count(found: Mapping[Cell, Sequence[ImageRow]], taken: Any) -> int:
+    return sum(len(found[cell]) for cell in taken)
 
 
 def _cell_row(
-    numbers: Numbers,
-    figure: str,
-    results: Results,
-    cell: Cell,
-    rows: list[ImageRow] | Any,
-    values: list[float],
-    interval: Interval,
-) -> list[str]:
+    numbers: Numbers, figure: str, results: Results, cell: Cell, rows: Sequence[ImageRow], interval: Interval | None
+) -> list[Text]:
     identity = f"{figure}.{cell.dataset}.{cell.method}"
     origin: dict[str, Any] = {"where": [cell._asdict()], "rows": len(rows)}
-    mean = numbers.show(
-        identity,
-        statistics.fmean(values),
-        ".2f",
-        how="mean over images of each image's mean psnr_db over seeds",
-        **origin,
-    )
-    how = "comparison interval (half of Tukey's difference to either side) over the images of the figure"
-    images = show_interval(numbers, f"{identity}.images", interval, ".2f", how=how, **origin)
-    by_subject = measure(rows, "psnr_db").interval
-    how = "95 % bootstrap interval over subjects of psnr_db"
-    subjects = (
-        show_interval(numbers, f"{identity}.subjects", by_subject, ".2f", how=how, **origin) if by_subject else "-"
-    )
-    return [render_method(cell.method), results.label(cell.dataset), mean, images, subjects]
+    how = "mean over images of each image's mean psnr_db over seeds"
+    mean = numbers.show(identity, statistics.fmean(image_values(rows)), ".2f", how=how, **origin)
+    images: Text = "-"
+    if interval is not None:
+        how = "comparison interval (half of Tukey's difference to either side) over the images of the figure"
+        images = show_interval(numbers, f"{identity}.images", interval, ".2f", how=how, **origin)
+    both: Text = "-"
+    if (found := measure(rows, "psnr_db").interval) is not None:
+        how = f"{HOW_INTERVAL} of psnr_db"
+        both = show_interval(numbers, f"{identity}.subjects", found, ".2f", how=how, **origin)
+    return [render_method(cell.method), results.label(cell.dataset), mean, images, both]
 
 
-def _test_table(numbers: Numbers, figure: str, test: Anova, where: list[dict[str, Any]], rows: int) -> str:
+def _test_table(numbers: Numbers, figure: str, test: Anova, where: list[dict[str, Any]], rows: int) -> Text:
     ways = "two-way" if len(test.tests) > 1 else "one-way"
-    body = []
+    body: list[list[Text]] = []
     for one in test.tests:
         identity = f"{figure}.{one.factor.replace(' ', '')}"
         how = f"{ways} analysis of variance of psnr_db over images, factor {one.factor}: "
         origin: dict[str, Any] = {"where": where, "rows": rows}
-        published = "-"
+        published: Text = "-"
         if one.factor == "method" and figure in PUBLISHED_ANOVA:
             df, f = PUBLISHED_ANOVA[figure]
             source = f"the paper, Fig. {figure.removeprefix('figure')}"
             first = numbers.show(f"{figure}.published.df", df, ".0f", how="as printed", source=source)
             second = numbers.show(f"{figure}.published.f", f, ".2f", how="as printed", source=source)
-            published = f"df {first}, F {second}"
+            published = join(["df ", first, ", F ", second])
         body.append(
             [
                 one.factor.replace(" x ", " \N{MULTIPLICATION SIGN} "),
@@ -164,6 +162,6 @@ def _test_table(numbers: Numbers, figure: str, test: Anova, where: list[dict[str
     how = f"{ways} analysis of variance: degrees of freedom of the residual"
     residual = numbers.show(f"{figure}.residual.df", test.residual_df, ".0f", how=how, where=where, rows=rows)
     body.append(["residual", residual, "", "", ""])
-    return render_table(
-        ["Factor", "df", "F", "p", "Published"], body, caption=f"{ways.capitalize()} analysis of variance over images"
-    )
+    caption = f"{ways.capitalize()} analysis of variance over images"
+    html: Text = elements().table(["Factor", "df", "F", "p", "Published"], body, caption)
+    return html

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
 from dnsp.reproduction.report.comparisons import group_cells
-from dnsp.reproduction.report.cross_validation import render_trials
+from dnsp.reproduction.report.cross_validation import render_cross_validation
 from dnsp.reproduction.report.curve_figures import (
     draw_blur_figure,
     draw_fraction_figure,
@@ -19,7 +20,7 @@ from dnsp.reproduction.report.curve_figures import (
 )
 from dnsp.reproduction.report.gains_table import render_gains
 from dnsp.reproduction.report.numbers import Numbers
-from dnsp.reproduction.report.page import Figure, fill_page, render_figure
+from dnsp.reproduction.report.page import Figure, Section, Text, elements, fill_page, join, say
 from dnsp.reproduction.report.paper_tables import render_quality_tables
 from dnsp.reproduction.report.picture_figures import (
     draw_filter_figure,
@@ -27,10 +28,11 @@ from dnsp.reproduction.report.picture_figures import (
     draw_slice_figures,
     render_sliders,
 )
-from dnsp.reproduction.report.properties import render_traits
+from dnsp.reproduction.report.properties import render_cosines, render_properties
 from dnsp.reproduction.report.results import Results, read_results
 from dnsp.reproduction.report.summary import render_summary
 from dnsp.reproduction.report.variance_figures import draw_variance_figures
+from dnsp.reproduction.schema import NUMBERS, REPORT
 
 __all__ = ["write_report"]
 
@@ -55,9 +57,9 @@ _FACTS = (
 def write_report(results: Path) -> Path:
     """Write ``report.html``, one file that opens without a network, and ``numbers.json`` into a results folder.
 
-    Every number of the report is worked out from ``images.csv`` and ``epochs.csv`` (a few from the example slices and
-    learned filters); ``numbers.json`` says for each how, and from which rows. Figures whose data the folder lacks are
-    named as left out.
+    Every number of the report is computed from ``images.csv``, ``epochs.csv`` and ``cosines.csv`` (a few from the example
+    slices and learned filters); ``numbers.json`` says for each how, and from which rows. Figures whose data the folder lacks
+    are named as left out.
 
     Parameters
     ----------
@@ -74,7 +76,7 @@ def write_report(results: Path) -> Path:
     DataError
         If the folder is missing, damaged or of another version, or cannot be written.
     MissingExtraError
-        If matplotlib, pillow, SciPy or statsmodels is not installed.
+        If Jinja2, matplotlib, pillow, SciPy or statsmodels is not installed.
     """
     found = read_results(results)
     cells = group_cells(found.images)
@@ -89,99 +91,121 @@ def write_report(results: Path) -> Path:
         *draw_variance_figures(found, cells, numbers).values(),
         *draw_slice_figures(found, numbers).values(),
     ]
-    figures.sort(key=lambda figure: int(figure.label.partition("-")[0]))
+    figures.sort(key=lambda figure: int(figure.label))
+    html = elements()
+    shown = join([_list_absent(figures), *(html.figure(figure) for figure in figures)])
     sections = [
-        ("summary", "The answer", render_summary(found, cells, numbers)),
-        ("tables", "Tables", _TABLES_NOTE + render_quality_tables(found, cells, numbers)),
-        ("statistics", "Statistics", _STATISTICS_NOTE + render_gains(found, cells, numbers)),
-        ("reasons", "What the priors do to the images", render_traits(found, cells, numbers)),
-        ("trials", "Other weights and forms", render_trials(found, cells, numbers)),
-        ("sliders", "Before and after", render_sliders(found)),
-        ("figures", "Figures", _list_absent(figures) + "".join(render_figure(figure) for figure in figures)),
-        ("run", "What was run", _render_run(found)),
+        Section("summary", "The answer", render_summary(found, cells, numbers)),
+        Section("questions", "The experiments", _list_questions(found)),
+        Section(
+            "tables",
+            "Tables",
+            join([html.paragraph(_TABLES_NOTE), render_quality_tables(found, cells, numbers)]),
+        ),
+        Section(
+            "statistics", "Statistics", join([html.paragraph(_STATISTICS_NOTE), render_gains(found, cells, numbers)])
+        ),
+        Section("properties", "What the priors do to the images", render_properties(found, cells, numbers)),
+        Section("gradients", "Where the gradients of the priors lead", render_cosines(found, numbers)),
+        Section("cross-validation", "Other weights and forms", render_cross_validation(found, cells, numbers)),
+        Section("sliders", "Before and after", render_sliders(found)),
+        Section("figures", "Figures", shown),
+        Section("run", "What was run", _render_run(found)),
     ]
-    page = fill_page(title=_TITLE, lead=_render_lead(found), sections=sections)
-    report = results / "report.html"
+    page = fill_page(title=_TITLE, lead=_render_lead(found), sections=[section for section in sections if section.body])
+    report = results / REPORT
     with replace_file(report, overwrite=True, error=DataError) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
-    numbers.write(results / "numbers.json")
+    numbers.write(results / NUMBERS)
     return report
 
 
 _TABLES_NOTE = (
-    "<p>Each table of the paper with our figures beside the published ones. Means are taken over each subject's slices "
-    "(and seeds or draws), then over subjects; intervals are bootstrap intervals (BCa, 95 %) over subjects. The highest of "
-    "our means is bold. The data, and so the literal numbers, differ from the paper's: compare the order of the "
-    "methods and the size of the differences, not the decibels.</p>"
+    "Each table of the paper with our figures beside the published ones. Means are taken over each subject's slices and "
+    "trainings, then over subjects; the intervals (95 %) hold for other subjects and other trainings. The highest of our "
+    "means is bold. The data, and so the numbers, differ from the paper's: compare the order of the methods and the size of "
+    "the differences, not the decibels."
 )
 
 _STATISTICS_NOTE = (
-    "<p>The paper tests its methods by analyses of variance over images. These count the slices of one head as independent, "
-    "which makes intervals too narrow, and forget that all methods saw the same heads, which makes them too wide. The "
-    "tables give, for every preset, its gain over the same network without priors with the paper's kind of interval (Tukey, "
-    "over images) and with intervals whose unit is the subject: a paired bootstrap and a mixed-effects model (method fixed, "
-    "subject random). Where several trainings were run, their own interval (Student's) tells a gain from the luck of a "
-    "seed.</p>"
+    "For every variant of the priors: its gain over the same network without priors, with one interval for subjects and "
+    "trainings together (two-way random effects, Satterthwaite's degrees of freedom), and the p value adjusted for the number "
+    "of variants (Holm). The paper tests by analyses of variance over images, which count the slices of one head as "
+    "independent and ignore that another training gives another result; its kind of interval (Tukey, over images) is in the "
+    "last column."
 )
 
 
-def _render_lead(results: Results) -> str:
-    budget = results.run.get("budget")
-    name = budget.get("name") if isinstance(budget, dict) else budget
-    ran = f" This run used the budget <strong>{escape(str(name))}</strong>." if name else ""
+def _list_questions(results: Results) -> Text:
+    """List the experiments with settings of their own, and what each asks."""
+    own = [one for one in results.run.budget.get("evidence") or () if isinstance(one, dict)]
+    if not own:
+        return ""
+    html: Text = elements().bullets([f"{one.get('name')}: {one.get('question')}" for one in own])
+    return html
+
+
+def _render_lead(results: Results) -> Text:
+    html = elements()
+    warnings = []
+    if not results.run.finished:
+        warnings.append(html.absent("This run is not finished: the report shows what there is."))
+    elif results.run.failed:
+        warnings.append(html.absent("Some trainings of this run failed; see what was run, below."))
+    name = results.run.budget.get("name")
+    ran = say(" This run used the budget {}.", html.strong(name)) if name else ""
     stand_ins = [facts.stands_for for facts in results.datasets.values() if facts.stands_for]
-    note = ""
+    note: Text = ""
     if stand_ins:
-        note = (
-            f" It did not use the paper's own data: other scans stand in for {escape(', '.join(stand_ins))}, and are "
-            "called stand-ins throughout."
+        note = say(
+            " It did not use the paper's own data: other scans stand in for {}, and are called stand-ins throughout.",
+            ", ".join(stand_ins),
         )
-    data = "".join(
-        f"<li><strong>{escape(results.title(key))}</strong>"
-        + (f": {escape(facts.name)}" if facts.stands_for else "")
-        + "</li>"
+    sentence = say(
+        "The experiments of \N{LEFT DOUBLE QUOTATION MARK}Deep MR Brain Image Super-Resolution Using Spatio-Structural "
+        "Priors\N{RIGHT DOUBLE QUOTATION MARK} (Cherukuri, Guo, Schiff and Monga, 2019), run again by dnsp.{}{}",
+        ran,
+        note,
+    )
+    data = [
+        say("{}{}", html.strong(results.title(key)), f": {facts.name}" if facts.stands_for else "")
         for key, facts in results.datasets.items()
-    )
-    warning = ""
-    if "finished" in results.run and not results.run["finished"]:
-        warning = '<p class="absent">This run is not finished: the report shows what there is.</p>\n'
-    elif results.run.get("failed"):
-        warning = '<p class="absent">Some cells of this run failed; see what was run, below.</p>\n'
-    return warning + (
-        '<p class="lead">The experiments of <cite>Deep MR Brain Image Super-Resolution Using Spatio-Structural Priors</cite> '
-        f"(Cherukuri, Guo, Schiff and Monga, 2019), run again by dnsp.{ran}{note}</p>\n<ul>{data}</ul>"
-    )
+    ]
+    return join([*warnings, html.paragraph(sentence, "lead"), html.bullets(data)])
 
 
-def _list_absent(figures: list[Figure]) -> str:
+def _list_absent(figures: list[Figure]) -> Text:
     absent = [figure.label for figure in figures if not figure.body]
     if not absent:
         return ""
-    return f'<p class="note">Left out, for want of data in this folder: Figures {escape(", ".join(absent))}.</p>\n'
+    text = f"Left out, as this folder holds no data for them: Figures {', '.join(absent)}."
+    html: Text = elements().paragraph(text, "note")
+    return html
 
 
-def _render_run(results: Results) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(name)}</th><td>{_render_fact(results.run[name])}</td></tr>\n'
-        for name in _FACTS
-        if results.run.get(name) not in (None, [], {})
-    )
-    left_out = ""
+def _render_run(results: Results) -> Text:
+    html = elements()
+    facts = msgspec.to_builtins(results.run)
+    rows = [(name, _spell_fact(facts[name])) for name in _FACTS if facts.get(name) not in (None, [], {})]
+    parts = [html.facts(rows, "From run.json")]
     if results.identical:
-        left_out = (
-            f"<p>Images whose estimate is identical to the reference have no finite PSNR; {results.identical} such rows of "
-            "images.csv are left out.</p>"
+        parts.append(
+            html.paragraph(
+                "Images whose estimate is identical to the reference have no finite PSNR; "
+                f"{results.identical} such rows of images.csv are left out."
+            )
         )
-    return (
-        f'<div class="scroll" tabindex="0"><table class="facts"><caption>From run.json</caption><tbody>{rows}</tbody>'
-        f"</table></div>\n{left_out}<p>The rows behind every number are in <code>images.csv</code> and "
-        "<code>epochs.csv</code> beside this file; <code>numbers.json</code> says for each number, by the "
-        "<code>data-number</code> of its element, how it is worked out and from which rows.</p>"
+    parts.append(
+        html.paragraph(
+            "The rows behind every number are in images.csv, epochs.csv and cosines.csv beside this file; numbers.json says "
+            "for each number, by the data-number of its element, how it is computed and from which rows."
+        )
     )
+    return join(parts, "\n")
 
 
-def _render_fact(fact: Any) -> str:
-    return "<br>".join(f"{escape(name)}: {escape(value)}" if name else escape(value) for name, value in _flatten(fact))
+def _spell_fact(fact: Any) -> list[str]:
+    return [f"{name}: {value}" if name else value for name, value in _flatten(fact)]
 
 
 def _flatten(fact: Any, name: str = "") -> list[tuple[str, str]]:

@@ -6,16 +6,27 @@ import shutil
 from collections import defaultdict
 from html.parser import HTMLParser
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, zoom
 
 from dnsp.reproduction.report import write_report
+from dnsp.reproduction.results_files import write_example, write_filters, write_record, write_rows
+from dnsp.reproduction.schema import (
+    FORMAT,
+    CosineRow,
+    DataSetFacts,
+    EpochRow,
+    Example,
+    FileList,
+    ImageRow,
+    LearnedFilters,
+    RunFacts,
+    picture_name,
+)
 from dnsp.simulation import BRAINWEB_T1, make_label_map, simulate_head
 
-COMMITTED = Path(__file__).parents[4] / "docs" / "results" / "cpu"
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 
 
@@ -25,12 +36,15 @@ class Page(HTMLParser):
     def __init__(self):
         super().__init__()
         self.open, self.numbers, self.links, self.ids, self.text = [], defaultdict(list), [], [], []
+        self.scripts, self.handlers = 0, []
         self._number = None
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         if tag not in VOID:
             self.open.append(tag)
+        self.scripts += tag == "script"
+        self.handlers += [name for name in attrs if name.startswith("on")]
         self.links += [attrs[name] for name in ("src", "href") if name in attrs]
         self.ids += [attrs["id"]] if "id" in attrs else []
         self._number = attrs.get("data-number", self._number)
@@ -58,25 +72,24 @@ def parse_page(path):
     return page
 
 
-SETTING = ("experiment", "dataset", "method", "scale", "fraction", "seed")
 NETWORKS = ("edsr-NP", "edsr-LR", "edsr-FS", "edsr-LS", "edsr-AP")
-ALL_METHODS = ("bicubic", "srsw", "lrtv", "srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP")
+ALL_METHODS = ("bicubic", "srsw", "lrtv", "lrtv-tuned", "srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP")
 DEEP = ("srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP")
-TRIED, FOLDS = ("edsr-NP", "edsr-LR_alpha0.1", "edsr-AP_matched"), 2
+CROSS_VALIDATED, FOLDS = ("edsr-NP", "edsr-LR_alpha0.1", "edsr-AP_matched"), 2
 LEVEL = {
-    "bicubic": 28.0, "srsw": 29.2, "lrtv": 29.0, "srcnn-NP": 31.0, "dcsrn-NP": 31.2, "edsr-NP": 31.8, "srcnn-AP": 31.05,
+    "bicubic": 28.0, "srsw": 29.2, "lrtv": 29.0, "lrtv-tuned": 32.3,
+    "srcnn-NP": 31.0, "dcsrn-NP": 31.2, "edsr-NP": 31.8, "srcnn-AP": 31.05,
     "edsr-LR_alpha0.1": 31.7, "edsr-AP_matched": 32.2,
     "edsr-LR": 31.6, "edsr-FS": 31.8, "edsr-LS": 31.85, "edsr-AP": 32.1, "edsr-TVLR": 31.7, "lfmri-NP": 30.9,
 }  # fmt: skip
 DATASETS = {
-    "adni": {"name": "procedural heads, 3 T contrast", "stands_for": "ADNI"},
-    "brainweb": {"name": "procedural heads, T1 as BrainWeb simulates it", "stands_for": "BrainWeb"},
-    "low-field": {"name": "procedural heads taken to 1.5 T", "stands_for": "ADNI at low field"},
-    "paired": {"name": "procedural heads at two qualities", "stands_for": "HCP 3T3T-T1"},
+    "adni": DataSetFacts("procedural heads, 3 T contrast", "ADNI"),
+    "brainweb": DataSetFacts("procedural heads, T1 as BrainWeb simulates it", "BrainWeb"),
+    "low-field": DataSetFacts("procedural heads at 1.5 T", "ADNI at low field"),
+    "pairs-3t7t": DataSetFacts("procedural heads at two qualities", "HCP 3T7T-DW"),
+    "pairs-3t3t": DataSetFacts("the same with more noise", "HCP 3T3T-T1"),
 }
-
-
-MEASURED = ("psnr_db", "ssim", "rank_excess", "sharpness_ratio")
+PAIRS = ("pairs-3t7t", "pairs-3t3t")
 
 
 def settings():
@@ -85,41 +98,39 @@ def settings():
     yield from product(["table1"], pair, (*NETWORKS, "edsr-AP_matched"), [2], [1.0], [0, 1, 2])
     yield from product(["table2"], pair, ALL_METHODS, [2, 4], [1.0], [0])
     yield from product(["table3"], ["low-field"], ("lfmri-NP", "edsr-NP", "edsr-AP"), [1], [0.25], [0])
-    yield from product(["table4"], ["paired"], ("edsr-NP", "edsr-AP"), [1], [1.0], [0, 1])
-    yield from product(["table5"], ["paired"], ("edsr-TVLR", "edsr-AP"), [1], [1.0], [0, 1])
+    yield from product(["table4"], PAIRS, ("edsr-NP", "edsr-AP"), [1], [1.0], [0, 1])
+    yield from product(["table5"], PAIRS, ("edsr-TVLR", "edsr-AP"), [1], [1.0], [0, 1])
     yield from product(["figure15"], ["adni"], (*DEEP, "edsr-AP_matched"), [2], [0.25, 1.0], [0, 1])
     yield from product(["figure15"], ["brainweb"], DEEP, [2], [0.25, 1.0], [0])
     yield from product(["confirmation"], ["adni"], ("edsr-NP", "edsr-AP_matched"), [2], [1.0], range(4))
-    yield from product(["crossvalidation"], ["adni"], TRIED, [2], [1.0], range(FOLDS))
+    yield from product(["E4"], ["adni"], ("edsr-NP", "edsr-TVLR"), [2], [1.0], range(3))
+    yield from product(["crossvalidation"], ["adni"], CROSS_VALIDATED, [2], [1.0], range(FOLDS))
 
 
-def write_images(path, *, subjects, slices, rng):
+def make_images(*, subjects, slices, rng):
     head_level = dict(zip(subjects, rng.normal(0, 0.6, len(subjects)), strict=True))
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow([*SETTING, "subject_id", "slice", *MEASURED])
-        for experiment, dataset, method, scale, fraction, seed in settings():
-            shortage = (1 - fraction) * (0.6 if "-AP" in method else 1.2)
-            training = LEVEL[method] - 2.5 * max(scale - 2, 0) - shortage + rng.normal(0, 0.05)
-            measured = subjects[seed::FOLDS] if experiment == "crossvalidation" else subjects
-            for subject, number in product(measured, range(slices)):
-                psnr_db = training + head_level[subject] + 0.4 * number / slices + rng.normal(0, 0.1)
-                ssim = 1 - 10 ** (-psnr_db / 24)
-                rank, sharpness = 0.5 * (LEVEL[method] - 33) + rng.normal(0, 0.1), 0.8 + rng.normal(0, 0.02)
-                figures = [repr(float(figure)) for figure in (psnr_db, ssim, rank, sharpness)]
-                table.writerow([experiment, dataset, method, scale, fraction, seed, subject, 40 + number, *figures])
+    for experiment, dataset, method, scale, fraction, seed in settings():
+        shortage = (1 - fraction) * (0.6 if "-AP" in method else 1.2)
+        training = LEVEL[method] - 2.5 * max(scale - 2, 0) - shortage + rng.normal(0, 0.05)
+        measured = subjects[seed::FOLDS] if experiment == "crossvalidation" else subjects
+        for subject, number in product(measured, range(slices)):
+            psnr_db = training + head_level[subject] + 0.4 * number / slices + rng.normal(0, 0.1)
+            rank, sharpness = 0.5 * (LEVEL[method] - 33) + rng.normal(0, 0.1), 0.8 + rng.normal(0, 0.02)
+            quality = (float(psnr_db), float(1 - 10 ** (-psnr_db / 24)), float(rank), float(sharpness))
+            yield ImageRow(experiment, dataset, method, scale, fraction, seed, subject, 40 + number, *quality)
 
 
-def write_epochs(path, *, epochs, rng):
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        columns = [*SETTING, "epoch", "psnr_db", "data", "low_rank", "sharpness", "filters"]
-        table.writerow(columns)
-        for setting in settings():
-            if setting[0] == "table1":
-                for epoch in range(1, epochs + 1):
-                    psnr_db = LEVEL[setting[2]] - 3 / epoch + rng.normal(0, 0.05)
-                    table.writerow([*setting, epoch, repr(float(psnr_db)), 0.01 / epoch, "", "", ""])
+def make_epochs(*, epochs, rng):
+    for setting in settings():
+        if setting[0] == "table1":
+            for epoch in range(1, epochs + 1):
+                psnr_db = LEVEL[setting[2]] - 3 / epoch + rng.normal(0, 0.05)
+                yield EpochRow(*setting, epoch, float(psnr_db), 0.01 / epoch)
+
+
+def make_cosines(rng):
+    for seed, degradation, prior in product(range(3), ("blur", "blur, 4 % noise"), ("low rank", "sharpness")):
+        yield CosineRow("adni", "edsr-NP", seed, degradation, prior, 40, float(rng.normal(0, 0.01)), 0.1)
 
 
 def write_slices(folder, *, shape, subjects, rng):
@@ -129,49 +140,63 @@ def write_slices(folder, *, shape, subjects, rng):
     )
     reference = np.clip(head.voxels[:, :, shape[2] // 2] / np.percentile(head.voxels, 99.8), 0, 1).astype(np.float64)
     methods = {"adni": (*NETWORKS, *ALL_METHODS), "brainweb": ALL_METHODS, "low-field": ("lfmri-NP", "edsr-AP")}
-    methods["paired"] = ("edsr-NP", "edsr-AP")
+    methods |= dict.fromkeys(PAIRS, ("edsr-NP", "edsr-AP"))
+    files = {"examples": [], "filters": [picture_name("adni", 2, "edsr-AP", 0)]}
+    for part in files:
+        (folder / part).mkdir()
     for dataset, names in methods.items():
-        for scale, method in product((2, 4) if dataset in ("adni", "brainweb") else (1,), names):
+        for scale, method in product((2, 4) if dataset in ("adni", "brainweb") else (1,), dict.fromkeys(names)):
             blurred = gaussian_filter(reference, max(scale, 1.5))
             low_res = zoom(blurred, 1 / scale, order=1)
             kept = (LEVEL[method] - 27.5) / 5.5
             estimate = np.clip(kept * reference + (1 - kept) * blurred + rng.normal(0, 0.004, reference.shape), 0, 1)
-            facts = {"subject_id": np.array(subjects[1]), "slice": np.array(41)}
-            arrays = {"reference": reference, "low_res": low_res, "estimate": estimate}
-            arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
-            np.savez_compressed(folder / "examples" / f"{dataset}-x{scale}-{method}-seed0.npz", **arrays, **facts)
+            name = picture_name(dataset, scale, method, 0)
+            files["examples"].append(name)
+            images = (image.astype(np.float32) for image in (reference, low_res, estimate))
+            write_example(folder / "examples" / name, Example(dataset, method, scale, 0, subjects[1], 41, *images))
     laplacian = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]])
-    np.savez(folder / "filters" / "adni-x2-edsr-AP-seed0.npz", filters=laplacian + rng.normal(0, 0.4, (8, 3, 3)))
+    filters = laplacian + rng.normal(0, 0.4, (8, 3, 3))
+    patches = np.stack([reference[i : i + 20, 30:50] for i in (20, 30, 36)])
+    learned = LearnedFilters("adni", "edsr-AP", 2, 0, filters, patches, patches / 2)
+    write_filters(folder / "filters" / files["filters"][0], learned)
+    write_record(folder / "files.json", FileList({part: tuple(names) for part, names in files.items()}))
 
 
-def make_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5):
+def write_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5, names=None, adni=None):
     """Write a whole results folder and give its path."""
     rng = np.random.default_rng(5)
-    names = [f"sub-{number:02d}" for number in range(11, 11 + subjects)]
-    for part in ("examples", "filters"):
-        (folder / part).mkdir(parents=True)
-    run = {
-        "format": 2,
-        "dnsp": "0.0.0",
-        "budget": {"name": "made-up", "epochs": epochs},
-        "datasets": DATASETS,
-        "experiments": ["table1", "table2", "table3", "table4", "table5", "figure15", "crossvalidation"],
-        "seeds": [0, 1, 2],
-        "versions": {"python": "3.11", "numpy": np.__version__},
-        "hardware": {"processor": "none", "cores": 0},
-        "seconds": 0.0,
-    }
-    (folder / "run.json").write_text(json.dumps(run))
-    write_images(folder / "images.csv", subjects=names, slices=slices, rng=rng)
-    write_epochs(folder / "epochs.csv", epochs=epochs, rng=rng)
+    names = names or [f"sub-{number:02d}" for number in range(11, 11 + subjects)]
+    folder.mkdir(parents=True)
+    run = RunFacts(
+        format=FORMAT,
+        dnsp="0.0.0",
+        budget={"name": "made-up", "epochs": epochs, "evidence": [{"name": "E4", "question": "Does TVLR help?"}]},
+        datasets=DATASETS | ({"adni": adni} if adni else {}),
+        experiments=tuple(dict.fromkeys(setting[0] for setting in settings())),
+        seeds=(0, 1, 2),
+        versions={"python": "3.11", "numpy": np.__version__},
+        hardware={"processor": "none", "cores": 0},
+        finished="2026-01-01T00:00:00+00:00",
+        seconds=0.0,
+    )
+    write_record(folder / "run.json", run)
+    write_rows(folder / "images.csv", make_images(subjects=names, slices=slices, rng=rng), ImageRow)
+    write_rows(folder / "epochs.csv", make_epochs(epochs=epochs, rng=rng), EpochRow)
+    write_rows(folder / "cosines.csv", make_cosines(rng), CosineRow)
     write_slices(folder, shape=shape, subjects=names, rng=rng)
     return folder
 
 
 @pytest.fixture(scope="session")
+def make_results():
+    """Write a whole results folder."""
+    return write_results
+
+
+@pytest.fixture(scope="session")
 def made_up_results(tmp_path_factory):
     """One folder for all tests, not to be changed."""
-    return make_results(tmp_path_factory.mktemp("made-up") / "results")
+    return write_results(tmp_path_factory.mktemp("made-up") / "results")
 
 
 @pytest.fixture(scope="session")
@@ -190,28 +215,12 @@ def numbers(report):
     return json.loads((report.parent / "numbers.json").read_text(encoding="utf-8"))["numbers"]
 
 
-@pytest.fixture(scope="session", params=["made-up", "committed"])
-def any_report(request):
-    """The made-up report, and the one that stands in the documentation."""
-    return request.getfixturevalue("report") if request.param == "made-up" else COMMITTED / "report.html"
-
-
 @pytest.fixture(scope="session")
-def any_page(any_report):
-    return parse_page(any_report)
-
-
-@pytest.fixture(scope="session")
-def any_numbers(any_report):
-    return json.loads((any_report.parent / "numbers.json").read_text(encoding="utf-8"))["numbers"]
-
-
-@pytest.fixture(scope="session")
-def any_tables(any_report):
-    """Read the two tables anew, without the code under test."""
+def tables(report):
+    """Read the tables anew, without the code under test."""
     found = {}
-    for name in ("images.csv", "epochs.csv"):
-        with (any_report.parent / name).open(newline="") as file:
+    for name in ("images.csv", "epochs.csv", "cosines.csv"):
+        with (report.parent / name).open(newline="") as file:
             found[name] = list(csv.DictReader(file))
     return found
 

@@ -1,4 +1,4 @@
-"""Every number of the report is worked out anew from the rows that it names, without the code under test."""
+"""Every number of the report is computed again from the rows that it names, without the report's code."""
 
 import re
 import statistics
@@ -7,8 +7,9 @@ from collections import defaultdict
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from dnsp.metrics import bootstrap_interval, fit_subject_model, tukey_differences
+from dnsp.metrics import fit_crossed_model, tukey_differences
 
 
 def take(table, where):
@@ -22,7 +23,7 @@ def sort_rows(table):
     """Sort a table by experiment and method, as looking through all of a large one for every number takes minutes."""
     rows = defaultdict(list)
     for row in table:
-        rows[row["experiment"], row["method"]].append(row)
+        rows[row.get("experiment"), row["method"]].append(row)
     return rows
 
 
@@ -40,19 +41,51 @@ def by_image(rows):
     return [statistics.fmean(v) for _, v in sorted(values.items())]
 
 
-def signed(groups, of=by_subject):
-    """First less second, less (third less fourth)."""
-    means = [of(rows) for rows in groups]
+def by_pair(rows, column="psnr_db"):
+    values = defaultdict(list)
+    for row in rows:
+        values[row["subject_id"], row["seed"]].append(float(row[column]))
+    return {pair: statistics.fmean(v) for pair, v in values.items()}
+
+
+def signed(groups):
+    """First less second, less (third less fourth), in every subject and training."""
+    means = [by_pair(rows) for rows in groups]
     signs = (1, -1, -1, 1)[: len(means)]
     return {key: sum(s * m[key] for s, m in zip(signs, means, strict=True)) for key in means[0]}
 
 
-def by_seed(groups):
-    seeds = set.intersection(*({row["seed"] for row in rows} for rows in groups))
-    return [
-        statistics.fmean(signed([[row for row in rows if row["seed"] == seed] for rows in groups]).values())
-        for seed in sorted(seeds)
-    ]
+def mean_of(pairs):
+    values = defaultdict(list)
+    for (subject, _), value in pairs.items():
+        values[subject].append(value)
+    return statistics.fmean(statistics.fmean(v) for v in values.values())
+
+
+def crossed(pairs):
+    """Give the interval and the p of a full table by the textbook formulas, of another by the model under test elsewhere."""
+    subjects, trainings = (sorted({pair[i] for pair in pairs}) for i in (0, 1))
+    n, m = len(subjects), len(trainings)
+    if len(pairs) < n * m or 1 in (n, m):
+        model = fit_crossed_model(pairs)
+        return model.interval, model.p
+    table = np.array([[pairs[s, t] for t in trainings] for s in subjects])
+    rows, columns, mean = table.mean(1), table.mean(0), table.mean()
+    squares = {"s": m * ((rows - mean) ** 2).sum(), "t": n * ((columns - mean) ** 2).sum()}
+    squares["e"] = ((table - mean) ** 2).sum() - squares["s"] - squares["t"]
+    df = {"s": n - 1, "t": m - 1, "e": (n - 1) * (m - 1)}
+    while True:  # a part with less than the rest is noise, and joins it
+        of = {k: squares[k] / df[k] for k in squares}
+        lowest = min((k for k in of if k != "e"), key=lambda k: (of[k] - of["e"]) / (m if k == "s" else n), default="e")
+        if lowest == "e" or of[lowest] >= of["e"]:
+            break
+        squares["e"], df["e"] = squares["e"] + squares.pop(lowest), df["e"] + df.pop(lowest)
+    weights = {k: 1 - (len(of) - 1 if k == "e" else 0) for k in of}
+    weights["e"] = 1 - (len(of) - 1)
+    total = sum(weights[k] * of[k] for k in of)
+    freedom = total**2 / sum((weights[k] * of[k]) ** 2 / df[k] for k in of)
+    spread = np.sqrt(total / (n * m))
+    return stats.t.interval(0.95, freedom, mean, spread), 2 * stats.t.sf(abs(mean) / spread, freedom)
 
 
 def two_way(groups, term):
@@ -96,21 +129,16 @@ def recompute(entry, groups):  # noqa: PLR0911
     if "analysis of variance" in how:
         return anova(entry, groups)
     if how.startswith("mean over subjects of each subject's mean"):
-        return statistics.fmean(by_subject(groups[0], column).values())
-    if "bootstrap interval over subjects of the difference" in how:
-        return bootstrap_interval(signed(groups), seed=20190101)[end]
-    if "bootstrap interval over subjects of" in how:
-        return bootstrap_interval(by_subject(groups[0], column), seed=20190101)[end]
-    if how.startswith("mean over the subjects in all cells"):
-        return statistics.fmean(signed(groups).values())
-    if "Student interval" in how:
-        values = by_seed(groups)
-        return stats.t.interval(0.95, len(values) - 1, statistics.fmean(values), stats.sem(values))[end]
+        return mean_of(by_pair(groups[0], column))
+    if "crossed model (subjects and trainings random) of the difference" in how:
+        return crossed(signed(groups))[0][end]
+    if "crossed model (subjects and trainings random) of" in how:
+        return crossed(by_pair(groups[0], column))[0][end]
+    if how.startswith("mean over subjects of the mean over trainings"):
+        return mean_of(signed(groups))
+    if how.startswith("mean over networks of"):
+        return statistics.fmean(float(row[how.split()[-1]]) for row in groups[0])
     named = dict(zip([w["method"] for w in entry["where"]], groups, strict=False))
-    if "mixed model" in how:
-        method = re.search(r"\.([^.]*)\.mixed", entry["id"])[1]
-        model = fit_subject_model({m: by_subject(rows) for m, rows in named.items()}, reference=list(named)[-1])
-        return next(e.interval[end] for e in model.effects if e.method == method)
     if "(Tukey)" in how:
         method = re.search(r"\.([^.]*)\.tukey", entry["id"])[1]
         found = tukey_differences({m: by_image(rows) for m, rows in named.items()})
@@ -123,27 +151,26 @@ def recompute(entry, groups):  # noqa: PLR0911
         return statistics.fmean(float(row["psnr_db"]) for row in groups[0])
     pairs = [groups[i : i + 2] for i in range(0, len(groups), 2)]
     if how.startswith("smallest gain"):
-        return min(statistics.fmean(signed(pair).values()) for pair in pairs)
+        return min(mean_of(signed(pair)) for pair in pairs)
     if how.startswith("largest gain"):
-        return max(statistics.fmean(signed(pair).values()) for pair in pairs)
+        return max(mean_of(signed(pair)) for pair in pairs)
     if how.startswith("count of subjects"):
         return len({row["subject_id"] for rows in groups for row in rows})
     if how.startswith("count of seeds or draws"):
         return len({row["seed"] for rows in groups for row in rows})
     if how.startswith("count of seeds in both"):
-        return len(by_seed(groups))
+        return len({row["seed"] for row in groups[0]} & {row["seed"] for row in groups[1]})
     return None
 
 
-def test_every_number_is_in_the_page_and_every_number_of_the_page_is_listed(any_page, any_numbers):
-    page, numbers = any_page, any_numbers
+def test_every_number_is_in_the_page_and_every_number_of_the_page_is_listed(page, numbers):
     assert page.numbers.keys() == numbers.keys()
     for identity, texts in page.numbers.items():
         assert set(texts) == {numbers[identity]["shown"]}, identity
 
 
-def test_every_number_is_what_its_text_says(any_numbers):
-    for identity, entry in any_numbers.items():
+def test_every_number_is_what_its_text_says(numbers):
+    for identity, entry in numbers.items():
         if entry["shown"].startswith("< "):
             assert entry["value"] < float(entry["shown"][2:])
             continue
@@ -154,15 +181,15 @@ def test_every_number_is_what_its_text_says(any_numbers):
         )
 
 
-def test_every_number_comes_from_its_rows(any_numbers, any_tables):
+def test_every_number_comes_from_its_rows(numbers, tables):
     seen = defaultdict(int)
     left = set()
-    sorted_tables = {name: sort_rows(table) for name, table in any_tables.items()}
-    for identity, entry in any_numbers.items():
-        if entry["source"] not in any_tables:
+    sorted_tables = {name: sort_rows(table) for name, table in tables.items()}
+    for identity, entry in numbers.items():
+        if entry["source"] not in tables:
             continue
         groups = [
-            take(sorted_tables[entry["source"]][where["experiment"], where["method"]], where)
+            take(sorted_tables[entry["source"]][where.get("experiment"), where["method"]], where)
             for where in entry["where"]
         ]
         assert sum(map(len, groups)) == entry["rows"] > 0, identity
@@ -176,7 +203,26 @@ def test_every_number_comes_from_its_rows(any_numbers, any_tables):
         assert entry["value"] == pytest.approx(value, rel=1e-6, abs=1e-9), identity
         seen[entry["how"]] += 1
     assert len(seen) > 20
-    assert all(how.startswith(("count of the ", "count of networks")) for how in left)
+    assert all(how.startswith(("count of the ", "count of networks", "p of the crossed model")) for how in left)
+
+
+def test_p_values_are_adjusted_for_the_variants_of_one_setting(numbers, tables):
+    def difference(experiment, method):
+        def rows(of):
+            place = {"experiment": experiment, "dataset": "adni", "scale": "2", "fraction": "1.0", "method": of}
+            return [row for row in tables["images.csv"] if row.items() >= place.items()]
+
+        return f"gain.{experiment}.adni.x2.1.{method}", crossed(signed([rows(method), rows("edsr-NP")]))[1]
+
+    paper = [("table1", f"edsr-{prior}") for prior in ("LR", "FS", "LS", "AP")]
+    p_values = dict(difference(*one) for one in (*paper, ("confirmation", "edsr-AP_matched")))
+    expected = dict(zip(p_values, multipletests(list(p_values.values()), method="holm")[1], strict=True))
+    for identity, p in expected.items():
+        assert numbers[f"{identity}.p"]["value"] == pytest.approx(p), identity
+    alone = dict([difference("E4", "edsr-TVLR")])
+    assert {f"{k}.p": numbers[f"{k}.p"]["value"] for k in alone} == pytest.approx(
+        {f"{k}.p": v for k, v in alone.items()}
+    )
 
 
 def test_comparison_intervals_touch_at_tukeys_difference(numbers):
@@ -189,7 +235,7 @@ def test_comparison_intervals_touch_at_tukeys_difference(numbers):
 
 
 def test_counts_of_the_answer_add_up(numbers):
-    for start, tested, untested in (("summary", 3, 7), ("summary.growth", 2, 2)):
+    for start, tested, untested in (("summary", 4, 7), ("summary.growth", 2, 2)):
         counts = [numbers[f"{start}.{name}"]["value"] for name in ("better", "worse", "undecided")]
         assert sum(counts) == numbers[f"{start}.tested"]["value"] == tested
         assert numbers[f"{start}.untested"]["value"] == untested >= numbers[f"{start}.positive"]["value"]

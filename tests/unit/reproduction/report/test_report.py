@@ -1,5 +1,6 @@
 """The report: every figure is there or named, nothing is fetched, and the answer follows the numbers."""
 
+import csv
 import json
 import shutil
 import sys
@@ -8,8 +9,11 @@ import pytest
 
 from dnsp.errors import MissingExtraError
 from dnsp.reproduction.report import write_report
+from dnsp.reproduction.report.page import _environment
+from dnsp.reproduction.results_files import read_rows
+from dnsp.reproduction.schema import DataSetFacts, ImageRow
 
-FIGURES = ("2", "3", "5", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19-20", "21")
+FIGURES = ("2", "3", "5", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19", "20", "21")
 
 
 def test_all_figures_are_there_and_in_order(page):
@@ -43,7 +47,7 @@ def answer(parse):
 def test_figures_and_tables_without_data_are_named_as_left_out(folder, parse):
     page = parse(write_report(folder))
     text = "".join(page.text)
-    assert "Left out, for want of data in this folder: Figures " + ", ".join(FIGURES) in text
+    assert "Left out, as this folder holds no data for them: Figures " + ", ".join(FIGURES) in text
     assert [i.removeprefix("figure-") for i in page.ids if i.startswith("figure-")] == list(FIGURES)
     assert text.count("Left out: the folder holds no images of the experiment") == 5
 
@@ -75,7 +79,7 @@ def test_seeds_that_disagree_leave_it_undecided(folder, answer, keep_rows):
     keep_rows(folder, lambda _: True, change)
     text = answer(folder)
     assert "No gain is seen here" in text
-    assert "DNSP-EDSR-AP and EDSR (NP) cannot be told apart" in text
+    assert "DNSP-EDSR-AP and EDSR (NP) do not differ measurably" in text
 
 
 def test_the_same_folder_gives_the_same_report(folder, made_up_results):
@@ -89,13 +93,18 @@ def test_one_training_or_few_subjects_decide_nothing(folder, few, answer, keep_r
     keep_rows(folder, lambda row: all(row[column] in wanted for column, wanted in few.items()))
     text = answer(folder)
     assert "This run cannot tell." in text
-    assert "DNSP-EDSR-AP came out above EDSR (NP), untested" in text
+    assert "DNSP-EDSR-AP is above EDSR (NP), untested" in text
 
 
-def test_one_subject_gets_means_without_intervals(folder, answer, keep_rows):
+def test_one_subject_decides_nothing(folder, answer, keep_rows):
     keep_rows(folder, lambda row: row["subject_id"] == "sub-11")
+    assert "untested" in answer(folder)
+
+
+def test_one_value_gets_a_mean_without_an_interval(folder, answer, keep_rows):
+    keep_rows(folder, lambda row: row["subject_id"] == "sub-11" and row["seed"] == "0")
     text = answer(folder)
-    assert "one subject" in text
+    assert "one value" in text
     assert "untested" in text
 
 
@@ -109,7 +118,7 @@ def test_identical_images_are_left_out_and_counted(folder, answer, keep_rows):
     assert "90 such rows" in answer(folder)  # 6 methods, 3 seeds, 5 subjects
 
 
-def test_what_was_tried_stands_beside_its_test(page, numbers):
+def test_what_was_cross_validated_is_beside_its_test(page, numbers):
     gains = [name for name in numbers if name.startswith("gain.crossvalidation.adni.x2.1.")]
     assert {name.split(".")[5] for name in gains} == {"edsr-LR_alpha0", "edsr-AP_matched"}
     assert numbers["gain.confirmation.adni.x2.1.edsr-AP_matched.trainings"]["value"] == 4
@@ -126,13 +135,13 @@ def test_what_was_tried_stands_beside_its_test(page, numbers):
 @pytest.mark.parametrize(
     ("column", "shift", "words"),
     [
-        ("rank_excess", -5, "less rank than the truth, so that lowering it leads away"),
-        ("rank_excess", 5, "more rank than the truth, so that lowering it leads towards"),
-        ("sharpness_ratio", -0.5, "are less sharp, so that more sharpness leads towards"),
-        ("sharpness_ratio", 0.5, "are sharper, so that more sharpness leads away"),
+        ("rank_excess", -5, "have less rank than the truth"),
+        ("rank_excess", 5, "have more rank than the truth"),
+        ("sharpness_ratio", -0.5, "are less sharp."),
+        ("sharpness_ratio", 0.5, "are sharper."),
     ],
 )
-def test_what_the_priors_do_follows_the_sign(folder, column, shift, words, answer, keep_rows):
+def test_what_the_estimates_lack_follows_the_sign(folder, column, shift, words, answer, keep_rows):
     keep_rows(folder, lambda _: True, lambda row: {**row, column: repr(float(row[column]) + shift)})
     assert words in answer(folder)
 
@@ -147,3 +156,89 @@ def test_without_matplotlib_the_extra_is_named(made_up_results, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingExtraError, match=r"matplotlib.*dnsp\[report\]"):
         write_report(made_up_results)
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "sub-$x_1$",
+    "=HYPERLINK(0)",
+    "{{ 7 * 7 }} {0} %s",
+]
+
+
+@pytest.fixture(scope="module")
+def hostile_report(tmp_path_factory, make_results):
+    """A report on subjects, and a data set, whose names are markup."""
+    adni = DataSetFacts("<b onclick=alert(1)>heads</b> & $m$", "")
+    folder = make_results(tmp_path_factory.mktemp("hostile") / "results", names=HOSTILE, adni=adni)
+    return write_report(folder)
+
+
+def test_names_that_are_markup_are_shown_as_they_are_written(hostile_report, parse):
+    page = parse(hostile_report)
+    text = "".join(page.text)
+    assert "Slice 41 of " + HOSTILE[1] in text
+    assert "<b onclick=alert(1)>heads</b> & $m$" in text
+    assert page.scripts == 1
+    assert not page.handlers
+    assert all(link.startswith(("data:image/", "#")) for link in page.links)
+
+
+def test_every_subject_is_found_again_in_the_numbers_and_the_tables(hostile_report):
+    numbers = json.loads((hostile_report.parent / "numbers.json").read_text(encoding="utf-8"))["numbers"]
+    assert any(HOSTILE[1] in identity for identity in numbers)
+    rows = read_rows(hostile_report.parent / "images.csv", ImageRow)
+    assert {row.subject_id for row in rows} == set(HOSTILE)
+
+
+def test_no_cell_of_a_table_is_a_formula(hostile_report):
+    with (hostile_report.parent / "images.csv").open(newline="") as file:
+        subjects = {row["subject_id"] for row in csv.DictReader(file)}
+    assert "'=HYPERLINK(0)" in subjects
+    assert not [subject for subject in subjects if subject.startswith(("=", "+", "-", "@"))]
+
+
+def test_without_jinja_the_extra_is_named(made_up_results, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    _environment.cache_clear()
+    with pytest.raises(MissingExtraError, match=r"jinja2.*dnsp\[report\]"):
+        write_report(made_up_results)
+
+
+def test_the_authors_lrtv_and_the_tuned_one_are_both_named(page):
+    text = "".join(page.text)
+    assert "LRTV is shown twice" in text
+    assert "Highest PSNR first: LRTV, weights tuned on the known blur;" in text
+
+
+def test_figures_of_the_paper_have_the_papers_methods_and_others_stand_apart(page, numbers):
+    def methods(figure, *, with_interval):
+        found = {name.split(".")[2] for name in numbers if name.startswith(f"{figure}.adni.")}
+        return {name for name in found if (f"{figure}.adni.{name}.images.low" in numbers) == with_interval}
+
+    deep = {"srcnn-NP", "dcsrn-NP", "edsr-NP", "srcnn-AP", "edsr-AP"}
+    assert methods("figure16", with_interval=True) == deep
+    assert methods("figure16", with_interval=False) == {"edsr-AP_matched"}
+    assert methods("figure10", with_interval=True) == deep | {"bicubic", "srsw", "lrtv"}
+    assert methods("figure10", with_interval=False) == {"lrtv-tuned"}
+    low_field = {name.split(".")[2] for name in numbers if name.startswith("figure18.low-field.") and "images" in name}
+    assert low_field == {"lfmri-NP", "edsr-AP"}
+    assert "figure18.low-field.edsr-NP" in numbers
+    for figure, factors in (("figure18", {"method"}), ("figure21", {"method", "dataset", "methodxdataset"})):
+        tests = {name.split(".")[1] for name in numbers if name.startswith(figure) and name.endswith(".f")}
+        assert tests - {"published"} == factors
+    assert "Other methods on the same images, which are not in the paper's figure" in "".join(page.text)
+
+
+def test_the_gains_of_an_experiment_with_settings_of_its_own_stand_by_themselves(page, numbers):
+    assert "gain.E4.adni.x2.1.edsr-TVLR" in numbers
+    text = "".join(page.text)
+    assert "E4: Does TVLR help?" in text
+    assert "E4: Stand-in for ADNI" in text
+
+
+def test_files_that_dnsp_did_not_write_are_not_shown(folder, parse):
+    (folder / "examples").mkdir()
+    (folder / "examples" / "mine.npz").write_bytes(b"not a picture")
+    assert "mine" not in "".join(parse(write_report(folder)).text)

@@ -1,5 +1,7 @@
 """A results folder that is missing, damaged or of another version is refused in one line."""
 
+import json
+
 import pytest
 
 from dnsp.errors import DataError
@@ -21,6 +23,8 @@ def keep_heading(folder):
 
 def add_file(name, content):
     def act(folder):
+        part, _, file = name.partition("/")
+        (folder / "files.json").write_text(json.dumps({"files": {part: [file]}}))
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
 
@@ -30,10 +34,10 @@ def add_file(name, content):
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("run.json", lambda folder: (folder / "run.json").unlink(), "no results folder"),
-        ("run.json", replace("run.json", "{", ""), "cannot be read as JSON"),
-        ("run.json", replace("run.json", '"format": 2', '"format": 1'), "is of format 1, this version reads format 2"),
-        ("run.json", replace("run.json", '"datasets"', '"data"'), "does not say what the data sets are"),
+        ("run.json", lambda folder: (folder / "run.json").unlink(), "not a results folder"),
+        ("run.json", replace("run.json", "{", ""), "is damaged"),
+        ("run.json", replace("run.json", '"format": 3', '"format": 2'), "is of format 2, this version reads format 3"),
+        ("run.json", replace("run.json", '"datasets"', '"data"'), "missing required field `datasets`"),
         ("images.csv", lambda folder: (folder / "images.csv").unlink(), "is missing"),
         ("images.csv", keep_heading, "holds no images"),
         ("images.csv", replace("images.csv", "psnr_db", "psnr"), "has no column 'psnr_db'"),
@@ -51,4 +55,4 @@ def test_a_damaged_folder_is_refused_in_one_line(folder, refusal, name, damage, 
 
 
 def test_no_folder_is_refused(tmp_path, refusal):
-    assert "no results folder" in refusal(lambda: write_report(tmp_path / "x"), tmp_path / "x", DataError)
+    assert "not a results folder" in refusal(lambda: write_report(tmp_path / "x"), tmp_path / "x", DataError)
