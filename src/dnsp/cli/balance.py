@@ -16,12 +16,14 @@ __all__ = ["balance"]
 
 def balance(
     cohort: Cohort,
-    recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe that dnsp train will use.")] = None,
     subject: Subjects = None,
     suffix: Suffix = "T1w",
     entity: Entities = None,
     pattern: Pattern = "",
-    ratio: Annotated[float, typer.Option(help="Size of a prior's gradient relative to that of the data term.")] = 0.1,
+    ratio: Annotated[
+        float, typer.Option(help="The size of a prior's gradient, relative to that of the data term.")
+    ] = 0.1,
     model: Annotated[
         str,
         typer.Option(help="Measure at the output of this model; by default half-way between bicubic and reference."),
@@ -35,7 +37,10 @@ def balance(
     ] = "",
     batches: Annotated[int, typer.Option(min=1, help="Batches to average over.")] = 10,
 ) -> None:
-    """Print the gradient norm of every term of the loss on your data, and weights that balance the priors."""
+    """Measure the gradient of every term of the loss.
+
+    Printed are the gradient norms on your data, and the weights that give every prior the chosen ratio to the data term.
+    """
     from dnsp.data import find_cohort
     from dnsp.training import make_config, measure_balance
 

@@ -19,12 +19,16 @@ def brainweb(
     ],
     subject: Annotated[
         list[str] | None,
-        typer.Option(help="Download only this one of the 20 subjects, for example 04. Repeat the option for several."),
+        typer.Option(
+            metavar="SUBJECT",
+            help="Download only this one of the 20 subjects, for example 04. Repeat the option for several.",
+        ),
     ] = None,
 ) -> None:
-    """Download the T1 scans of BrainWeb's 20 normal anatomical models, 1 mm, as NIfTI.
+    """Download BrainWeb's T1 scans.
 
-    No other command downloads anything. A scan has about 10 MB; brainweb-dl keeps a copy in its cache.
+    BrainWeb has 20 normal anatomical models. Their scans have voxels of 1 mm and about 10 MB each, and are written as
+    NIfTI. The package brainweb-dl keeps a copy in its cache. No other command downloads anything.
     """
     from dnsp.data import download_brainweb
 

@@ -16,7 +16,7 @@ __all__ = ["database"]
 def database(
     cohort: Cohort,
     output: Annotated[Path, typer.Option("--output", "-o", help="The .safetensors file to write.")],
-    scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
+    scale: Annotated[int, typer.Option(help="The scale of the enhancement: 2, 3 or 4.")] = 2,
     subject: Subjects = None,
     suffix: Suffix = "T1w",
     entity: Entities = None,
@@ -26,7 +26,10 @@ def database(
     seed: Annotated[int, typer.Option(help="Seed of the draw, which also depends on each subject's name.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw a database of patches for dnsp enhance --method srsw. Use training subjects only."""
+    """Draw a database of patches for SRSW.
+
+    Use training subjects only. Give the database to dnsp enhance --method srsw with --database.
+    """
     from dnsp.data import find_cohort
     from dnsp.training import draw_database
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-from dnsp.cli.options import Overwrite, SeriesUid, VolumeNumber
+from dnsp.cli.options import Overwrite, SeriesUid, VolumeNumber, refuse_unused
 from dnsp.cli.progress import JobProgress
 from dnsp.volume import Plane
 
@@ -16,7 +16,25 @@ __all__ = ["degrade"]
 DegradationName: TypeAlias = Literal["blur", "kspace", "low-field"]
 
 
+_OF_LOW_FIELD = (
+    "--low-tesla",
+    "--high-tesla",
+    "--tr",
+    "--te",
+    "--flip",
+    "--bandwidth-ratio",
+    "--noise-sigma",
+    "--seed",
+)
+_WITHOUT_EFFECT = {
+    "blur": _OF_LOW_FIELD,
+    "kspace": ("--sigma-px", *_OF_LOW_FIELD),
+    "low-field": ("--scale", "--sigma-px", "--plane"),
+}
+
+
 def degrade(
+    ctx: typer.Context,
     source: Annotated[
         Path, typer.Argument(metavar="IN", help="A scan (NIfTI, DICOM folder, zip or file), or a folder of scans.")
     ],
@@ -64,9 +82,11 @@ def degrade(
 ) -> None:
     """Make a low-quality scan: lower resolution, or a lower field.
 
-    Exit code 0: all scans are done. 1: some scan failed, and the others are done. 2: the command was wrong, and nothing
-    was done.
+    Exit code 0: all scans are done. 1: at least one scan failed, and the others are done. 2: the command was wrong, and
+    nothing was done.
     """
+    refuse_unused(ctx, _WITHOUT_EFFECT[degradation], reason=f"has no effect with --degradation {degradation}")
+
     from dnsp.acquisition import DegradationSettings, make_low_field
     from dnsp.cohorts import FileOptions, degrade_files
 

@@ -16,10 +16,14 @@ __all__ = ["demo"]
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the scans, the picture and the figures.")],
-    scale: Annotated[int, typer.Option(help="2, 3 or 4.")] = 2,
+    scale: Annotated[int, typer.Option(help="Divide the resolution by 2, 3 or 4, and enlarge by as much.")] = 2,
     overwrite: Overwrite = False,
 ) -> None:
-    """Degrade the ICBM152 head that is part of nilearn, enhance it, and compare the result with bicubic interpolation."""
+    """Try dnsp on a head, without data of your own.
+
+    The ICBM152 head that is part of nilearn is degraded and enhanced, and the result is compared with bicubic
+    interpolation.
+    """
     from dnsp.cli.quality_tables import quality_tables
     from dnsp.cohorts import run_demo
 

@@ -47,7 +47,11 @@ def enhance(
         ),
     ] = "network",
     model: Annotated[
-        str, typer.Option(help="The name of an included model, or a .safetensors file that dnsp train wrote.")
+        str,
+        typer.Option(
+            metavar="MODEL",
+            help="The name of an included model, or a .safetensors file that dnsp train wrote.",
+        ),
     ] = "default",
     trust: Annotated[
         str,
@@ -60,11 +64,14 @@ def enhance(
         Path | None, typer.Option(help="For --method srsw: the patches that dnsp database wrote.")
     ] = None,
     plane: Annotated[Plane, typer.Option(help="The plane of the slices.")] = "axial",
-    device: Annotated[str, typer.Option(help="For a network: auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="For a network: auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
     precision: Annotated[
         str,
         typer.Option(
-            help="For a network: auto, float32 or bfloat16. auto is bfloat16 on hardware that supports it, else float32."
+            metavar="PRECISION",
+            help="For a network: auto, float32 or bfloat16. auto is bfloat16 on hardware that supports it, else float32.",
         ),
     ] = "auto",
     threads: Annotated[int, typer.Option(help="CPU threads. With 0, torch chooses the number.")] = 0,
@@ -84,8 +91,8 @@ def enhance(
     The included models undo one blur: a Gaussian of 1 pixel and block means, without noise. They harm scans that do not
     have it. For other scans, use --method bicubic or --method lrtv, or a model that you trained on your own scans.
 
-    Exit code 0: all scans are done. 1: some scan failed, and the others are done. 2: the command was wrong, and nothing
-    was done.
+    Exit code 0: all scans are done. 1: at least one scan failed, and the others are done. 2: the command was wrong, and
+    nothing was done.
     """
     if not 0 <= threads <= max(_MOST_THREADS, os.cpu_count() or 1):
         raise SettingError(f"--threads must be from 0 to {_MOST_THREADS}, not {threads}")

@@ -24,7 +24,7 @@ def evaluate(
     estimates: Annotated[
         list[Path],
         typer.Argument(
-            metavar="ESTIMATE...", help="For each method, a scan or a folder with the file names of the references."
+            metavar="ESTIMATE", help="For each method, a scan or a folder with the file names of the references."
         ),
     ],
     csv: Annotated[Path | None, typer.Option(help="Write the figures of every slice and region to this file.")] = None,
@@ -32,7 +32,9 @@ def evaluate(
     slices: Annotated[
         int,
         typer.Option(
-            min=0, help="Measure this many evenly spaced slices of the head; 0 for all that show enough of it."
+            min=0,
+            metavar="NUMBER",
+            help="Measure this many evenly spaced slices of the head; 0 for all that show enough of it.",
         ),
     ] = 0,
     crop: Annotated[
@@ -44,9 +46,11 @@ def evaluate(
     window: Annotated[WindowName, typer.Option(help="The window of the SSIM.")] = "gaussian",
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure PSNR and SSIM by slice and by subject, over the whole image and inside the head.
+    """Measure PSNR and SSIM of estimates.
 
-    Exit code 0: all scans are measured. 1: some scan cannot be measured. 2: the command was wrong.
+    The figures are means by subject and over subjects, over the whole image and inside the head.
+
+    Exit code 0: all scans are measured. 1: a scan cannot be measured. 2: the command was wrong.
     """
     from dnsp.cli.quality_tables import quality_tables
     from dnsp.io.atomic import require_writable

@@ -25,6 +25,7 @@ __all__ = [
     "VolumeNumber",
     "read_entities",
     "read_size",
+    "refuse_unused",
     "require_positive",
     "split_commas",
 ]
@@ -36,23 +37,36 @@ Cohort: TypeAlias = Annotated[
     ),
 ]
 Subjects: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--subject", help="Use only this subject. Repeat the option for several subjects.")
+    list[str] | None,
+    typer.Option("--subject", metavar="SUBJECT", help="Use only this subject. Repeat the option for several subjects."),
 ]
-Suffix: TypeAlias = Annotated[str, typer.Option(help="The BIDS suffix of the scans.")]
+Suffix: TypeAlias = Annotated[str, typer.Option(metavar="SUFFIX", help="The BIDS suffix of the scans.")]
 Entities: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--entity", help="A BIDS entity of the scans, for example ses-01. Repeat the option for several."),
+    typer.Option(
+        "--entity",
+        metavar="KEY-LABEL",
+        help="A BIDS entity of the scans, for example ses-01. Repeat the option for several.",
+    ),
 ]
 Pattern: TypeAlias = Annotated[
-    str, typer.Option(help="Use only scans whose path contains this text or glob pattern, for example MP-RAGE.")
+    str,
+    typer.Option(
+        metavar="PATTERN", help="Use only scans whose path contains this text or glob pattern, for example MP-RAGE."
+    ),
 ]
 Overwrite: TypeAlias = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
 SeriesUid: TypeAlias = Annotated[
     str | None,
-    typer.Option(help="The end of the SeriesInstanceUID to read, for a folder with more than one DICOM series."),
+    typer.Option(
+        metavar="UID", help="The end of the SeriesInstanceUID to read, for a folder with more than one DICOM series."
+    ),
 ]
 VolumeNumber: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, help="The number of the volume to read, for a DICOM series with more than one.")
+    int | None,
+    typer.Option(
+        min=1, metavar="NUMBER", help="The number of the volume to read, for a DICOM series with more than one."
+    ),
 ]
 
 # Options of version 0.1 by command, with their names since 0.2. The old names are removed in 0.3.
@@ -91,6 +105,30 @@ class Command(TyperCommand):
                 translated.append(argument)
         parsed: list[str] = super().parse_args(ctx, translated + args[end:])
         return parsed
+
+
+def refuse_unused(ctx: Any, options: Sequence[str], *, reason: str) -> None:
+    """Refuse options that are given but would have no effect.
+
+    Parameters
+    ----------
+    ctx : typer.Context
+        Of the command.
+    options : sequence of str
+        The options, as the user writes them.
+    reason : str
+        Completes the message "--scale ...; leave it out".
+
+    Raises
+    ------
+    SettingError
+        If one of them is given.
+    """
+    names = {option: parameter.name for parameter in ctx.command.params for option in parameter.opts}
+    for option in options:
+        source = ctx.get_parameter_source(names[option])
+        if source is not None and source.name == "COMMANDLINE":
+            raise SettingError(f"{option} {reason}; leave it out")
 
 
 def split_commas(values: Sequence[str] | None, option: str) -> list[str]:

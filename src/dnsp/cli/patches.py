@@ -16,19 +16,21 @@ __all__ = ["patches"]
 def patches(
     cohort: Cohort,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for patches.tsv and the two contact sheets.")],
-    recipe: Annotated[Path | None, typer.Option(help="The recipe of the training to come.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="The recipe that dnsp train will use.")] = None,
     subject: Subjects = None,
     suffix: Suffix = "T1w",
     entity: Entities = None,
     pattern: Pattern = "",
-    split: Annotated[Path | None, typer.Option(help="The split.json of the training to come.")] = None,
-    test: Annotated[int | None, typer.Option(min=0, help="The --test of the training to come.")] = None,
-    validation: Annotated[int | None, typer.Option(min=0, help="The --validation of the training to come.")] = None,
+    split: Annotated[Path | None, typer.Option(help="The split.json that dnsp train will use.")] = None,
+    test: Annotated[int | None, typer.Option(min=0, help="The --test that dnsp train will use.")] = None,
+    validation: Annotated[int | None, typer.Option(min=0, help="The --validation that dnsp train will use.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier list and its edits.")] = False,
 ) -> None:
-    """List the sharpest and smoothest training patches, which the learnable sharpness filters are trained on.
+    """List patches for the sharpness filters.
 
-    Look at sharp.png and smooth.png. To drop a patch, change yes to no in the first column of patches.tsv. Then run dnsp
+    The learnable sharpness filters are trained on the sharpest and the smoothest patches of the training slices.
+    Look at sharp.png and smooth.png. To drop a patch, change yes to no in the first column of patches.tsv. Then run
+    dnsp
     train with --patch-list patches.tsv.
     """
     from dnsp.data import find_cohort

@@ -32,12 +32,13 @@ def register(
         bool, typer.Option("--overwrite", help="Register pairs again that are already registered.")
     ] = False,
 ) -> None:
-    """Register the low-quality to the high-quality scan of every pair, and resample it to the grid of that scan.
+    """Register pairs of scans.
 
-    If the command is stopped, run it again: it continues with the pairs that are not done. The table pairs.csv lists the
+    The low-quality scan of every pair is registered to the high-quality scan and resampled to its grid. If the
+    command is stopped, run it again: it continues with the pairs that are not done. The table pairs.csv lists the
     registered pairs, and failed.csv lists the others.
 
-    Exit code 0: some pair is registered. 1: no pair is. 2: the command was wrong, and nothing was done.
+    Exit code 0: at least one pair is registered. 1: none is. 2: the command was wrong, and nothing was done.
     """
     from dnsp.registration import find_pairs, register_pairs
 

@@ -20,7 +20,7 @@ def simulate(
     ],
     labels: Annotated[
         Path | None,
-        typer.Argument(metavar="[LABELS]", help="A label map (NIfTI), or a folder of label maps.", show_default=False),
+        typer.Argument(metavar="LABELS", help="A label map (NIfTI), or a folder of label maps.", show_default=False),
     ] = None,
     procedural: Annotated[
         int, typer.Option(min=0, help="Make this many procedural heads, instead of reading LABELS.")
@@ -42,10 +42,12 @@ def simulate(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Simulate scans from label maps by the MR signal equation, with the tissues that BrainWeb published.
+    """Simulate scans from label maps.
 
-    Exit code 0: all heads are done. 1: some head failed, and the others are done. 2: the command was wrong, and nothing
-    was done.
+    The MR signal equation gives the intensities, with the tissues and sequences that BrainWeb published.
+
+    Exit code 0: all heads are done. 1: at least one head failed, and the others are done. 2: the command was wrong, and
+    nothing was done.
     """
     if (labels is None) == (procedural == 0):
         raise SettingError("give either LABELS or --procedural with a number of heads")

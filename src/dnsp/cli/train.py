@@ -31,7 +31,7 @@ def train(
     degradation: Annotated[
         Kind | None, typer.Option(help="How low-quality scans are made of single scans: blur, kspace or low-field.")
     ] = None,
-    scale: Annotated[int | None, typer.Option(help="2, 3 or 4.")] = None,
+    scale: Annotated[int | None, typer.Option(help="The scale to train for: 2, 3 or 4.")] = None,
     network: Annotated[
         str | None,
         typer.Option(
@@ -73,9 +73,10 @@ def train(
     accelerator: Annotated[str, typer.Option(help="As in Lightning Fabric: auto, cpu, cuda, mps.")] = "auto",
     devices: Annotated[int, typer.Option(min=1, help="Processes that share every batch.")] = 1,
 ) -> None:
-    """Train a network. If it is stopped, the same command resumes and reaches the same result.
+    """Train a network.
 
-    The defaults are the paper's settings with a small network. A recipe changes them, and options change the recipe.
+    If training is stopped, the same command resumes it and reaches the same result. The defaults are the paper's
+    settings with a small network. A recipe changes them, and options change the recipe.
     """
     from dnsp.data import find_cohort
     from dnsp.training import Resources, make_config

@@ -67,6 +67,8 @@ def require_writable(path: Path, *, overwrite: bool = False, error: type[DnspErr
     """
     if path.is_dir():
         raise error(f"{path}: this is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise error(f"{path}: this is not a regular file; choose another name")
     if not overwrite:
         _require_free(path, error)
     try:
