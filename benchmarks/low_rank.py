@@ -2,10 +2,10 @@
 
     python benchmarks/low_rank.py --device cpu --shapes 64x1x40x40 256x1x40x40 8x1x256x256
 
-Every round runs every route once, so that a machine that is busy with something else disturbs all alike; what is
-reported is the median time and the median over rounds of the ratio to a route of the same round. Errors are those of
-value and gradient against float64 singular values, the largest of any image. A route with a gradient error above 1e-6
-is fast at another task: compare with the float64 ones.
+Every round runs every route once, so that other load on the machine disturbs all alike. Reported are the median time and
+the median over rounds of the ratio to a route of the same round. Errors are those of value and gradient against float64
+singular values, the largest of any image. Compare with routes whose gradient error is below 1e-6; the others solve an
+easier problem.
 """
 
 from __future__ import annotations

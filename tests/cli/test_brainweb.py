@@ -22,7 +22,7 @@ class Answer:
     def __init__(self, content):
         self.content = content
 
-    def iter_content(self, chunk_size):  # noqa: ARG002
+    def iter_content(self, chunk_size):
         yield self.content
 
 

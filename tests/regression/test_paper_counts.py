@@ -4,23 +4,51 @@ import math
 
 import pytest
 
-from dnsp.data import choose_subjects
-from dnsp.reproduction import BUDGETS, find_data, make_plan
-from dnsp.training import Patches, cache_pairs
+from dnsp.data import choose_subjects, find_scans
+from dnsp.training import (
+    PairSettings,
+    Patches,
+    PatchSettings,
+    Resources,
+    TrainingCallback,
+    TrainingConfig,
+    TrainingData,
+    cache_pairs,
+    train_network,
+)
 
 pytestmark = pytest.mark.shared_data
 
 
-def test_the_paper_budget_trains_on_400_slices_6400_or_8000_patches_and_100_steps(shared, tmp_path):
-    cohort, budget = shared / "data" / "ds002748", BUDGETS["paper"]
-    keys = ["adni", "brainweb"]
-    data = find_data(budget, keys=keys, cohort=cohort, heads=cohort, pairs={}, folder=tmp_path / "data")
-    plan = make_plan(budget, data, experiments=["table1"], methods=["edsr-AP"])
-    for dataset, patches_of_epoch in (("adni", 6400), ("brainweb", 8000)):
-        cell = next(planned.cell for planned in plan if planned.cell.dataset == dataset)
-        scans = choose_subjects(data[dataset].scans, cell.split.training)
-        pairs = cache_pairs(scans, settings=cell.settings.pairs, folder=tmp_path / "cache", workers=2)
-        assert [len(subject.reference) for subject in pairs] == [40] * 10
-        patches = Patches(pairs, settings=cell.settings.patches, seed=0, epoch=0)
-        assert len(patches) == patches_of_epoch
-        assert math.ceil(len(patches) / cell.settings.optimiser.batch_size) == patches_of_epoch // 64
+@pytest.fixture
+def scans(shared):
+    return choose_subjects(find_scans(shared / "data" / "ds002748"), [f"{number:02d}" for number in range(1, 11)])
+
+
+def test_ten_subjects_give_400_slices_and_6400_or_8000_patches(scans, tmp_path):
+    pairs = cache_pairs(scans, settings=PairSettings(), folder=tmp_path, workers=2)
+    assert [len(subject.reference) for subject in pairs] == [40] * 10
+    assert len(Patches(pairs, settings=PatchSettings(), seed=0, epoch=0)) == 6400
+    assert len(Patches(pairs, settings=PatchSettings(per_slice=20), seed=0, epoch=0)) == 8000
+
+
+@pytest.mark.parametrize(("per_slice", "steps_per_epoch"), [(16, 100), (20, 125)])
+def test_without_validation_an_epoch_has_100_or_125_steps(scans, tmp_path, per_slice, steps_per_epoch):
+    class StopError(Exception):
+        pass
+
+    class Started(TrainingCallback):
+        def on_start(self, counts, steps, done):
+            self.counts, self.steps = counts, steps
+            raise StopError
+
+    started = Started()
+    config = TrainingConfig(
+        network="srcnn", patches=PatchSettings(per_slice=per_slice), validation_subjects=0, test_subjects=0
+    )
+    resources = Resources(accelerator="cpu", cache=tmp_path / "cache")
+    with pytest.raises(StopError):
+        train_network(TrainingData(scans), tmp_path / "run", config=config, resources=resources, callbacks=[started])
+    assert started.counts == {"training_slices": 400, "validation_slices": 0, "patches": 400 * per_slice}
+    assert started.steps == 50 * steps_per_epoch
+    assert math.ceil(started.counts["patches"] / config.optimiser.batch_size) == steps_per_epoch

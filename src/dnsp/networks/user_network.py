@@ -93,7 +93,7 @@ class UserNetwork(Network):
             self.network.convolution_dtype = dtype
         elif dtype != torch.float32:
             raise SettingError(
-                f'{self.class_name} runs in float32 alone: use --precision float32 (precision = "32-true" in a recipe), or '
+                f'{self.class_name} runs in float32 alone: use --precision float32 (precision = "float32" in a recipe), or '
                 "derive the class from dnsp.networks.Network and say which layers may run in bfloat16"
             )
 

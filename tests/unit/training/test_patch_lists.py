@@ -35,6 +35,26 @@ def test_every_slice_that_shows_the_head_has_its_two_candidates(subject):
     assert smooth.std() < 0.1 * sharp.std()
 
 
+def test_the_condition_on_the_head_can_be_switched_off(subject):
+    smooth = [patch for patch in find_candidates([subject], patch_size=SIDE) if patch.kind == "smooth"]
+    slices = subject.reference[:, 0]
+    assert [patch.slice for patch in smooth] == [0, 1]
+    for patch in smooth:
+        assert (slices[patch.slice, patch.top :, patch.left :][:SIDE, :SIDE] > 0).float().mean() >= 0.7
+    literal = [
+        patch for patch in find_candidates([subject], patch_size=SIDE, minimum_head=0.0) if patch.kind == "smooth"
+    ]
+    assert [patch.slice for patch in literal] == [0, 1, 2]
+    assert (slices[2, literal[2].top :, literal[2].left :][:SIDE, :SIDE] == 0).all()  # background is smoothest
+
+
+def test_a_list_holds_any_subject_s_name(subject, tmp_path):
+    found = find_candidates([subject._replace(subject_id="=1+1")], patch_size=SIDE)
+    write_patch_list(found, tmp_path / "patches.tsv")
+    assert read_patch_list(tmp_path / "patches.tsv") == found
+    assert "\t=1+1" not in (tmp_path / "patches.tsv").read_text()  # no formula for a spreadsheet
+
+
 def test_an_edited_list_is_what_is_cut(subject, tmp_path):
     found = find_candidates([subject], patch_size=SIDE)
     path = tmp_path / "patches.tsv"

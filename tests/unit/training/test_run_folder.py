@@ -21,7 +21,7 @@ from dnsp.training.run_state import read_state, write_state
 OLD_RUNS = Path(__file__).parent / "runs_of_dnsp_0_1"  # made by dnsp 0.1.0 on the heads of conftest.py
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -33,13 +33,13 @@ class StopAfter(TrainingCallback):
 
     def on_epoch(self, epoch, terms, psnr_db):
         if epoch == self.epoch:
-            raise Stop
+            raise StopError
 
 
 @pytest.fixture
 def unfinished(run, tmp_path):
     """The state of a run that was stopped after its first epoch."""
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         run("run", callbacks=[StopAfter(1)])
     return tmp_path / "run" / "state.safetensors"
 
@@ -117,7 +117,7 @@ def test_what_the_form_chooses_may_also_be_written_out(run, unfinished):
 
 
 def test_another_subject_is_another_run(run, unfinished, data):
-    with pytest.raises(TrainingError, match="data.training_subjects is .*'a', 'b'.* there"):
+    with pytest.raises(TrainingError, match=r"data\.training_subjects is .*'a', 'b'.* there"):
         run("run", on=replace(data, training=data.training[:1]))
 
 
@@ -131,9 +131,9 @@ def test_the_content_of_the_patch_list_is_part_of_the_run_and_its_place_is_not(r
     def patches(name):
         return {"filter_patches": FilterPatchSettings(patch_list=str(tmp_path / name))}
 
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         run("run", callbacks=[StopAfter(1)], **patches("first.tsv"))
-    with pytest.raises(TrainingError, match="data.patch_list"):
+    with pytest.raises(TrainingError, match=r"data\.patch_list"):
         run("run", **patches("other.tsv"))
     assert run("run", **patches("same.tsv")).exists()
 
@@ -209,13 +209,13 @@ def test_a_damaged_state_is_refused_in_one_line(run, unfinished, damage):
         run("run")
     line = str(caught.value)
     assert "\n" not in line
-    assert line.startswith(str(unfinished)) or line.startswith(f"{unfinished.parent} holds a run")
+    assert line.startswith((str(unfinished), f"{unfinished.parent} holds a run"))
     assert "away" in line
     assert len(line) < 600
 
 
 def test_random_damage_is_refused_or_harmless(run, unfinished):
-    whole, draw = unfinished.read_bytes(), random.Random(0)
+    whole, draw = unfinished.read_bytes(), random.Random(0)  # noqa: S311
     sound = read_state(unfinished)
     for _ in range(300):
         content = bytearray(whole)
