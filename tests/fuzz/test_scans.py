@@ -212,8 +212,9 @@ def make_series(rng, folder):
     elif kind == 5:
         contents.append(contents[rng.integers(len(contents))])
         names = [*names, 99]
+    stem = ("IM{:02d}", "{:02d}.dcm", "{:x}")[rng.integers(3)]
     for name, content in zip(names, contents, strict=True):
-        (folder / f"IM{name:02d}").write_bytes(content)
+        (folder / stem.format(int(name) * (1 if "d" in stem else 0xABCD) + 10)).write_bytes(content)
     return folder
 
 

@@ -290,6 +290,33 @@ def test_a_file_that_lost_its_mark_is_missed_by_its_name(series_folder, content)
     assert f"{LAST} is named like the DICOM files beside it" in refusal(series_folder)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda _: b"", id="empty"),
+        pytest.param(lambda whole: whole[:90], id="cut in its preamble"),
+        pytest.param(lambda whole: whole[:128] + b"DICN" + whole[132:], id="a mark of other letters"),
+        pytest.param(lambda whole: whole[3:], id="a mark moved"),
+    ],
+)
+def test_a_file_that_lost_its_mark_is_missed_by_its_content(series_folder, damage):
+    whole = (series_folder / LAST).read_bytes()
+    (series_folder / LAST).unlink()
+    (series_folder / "some name").write_bytes(damage(whole))
+    assert "some name looks like a damaged DICOM file" in refusal(series_folder)
+
+
+def test_other_files_in_the_folder_are_left_alone(series_folder):
+    for name, content in {
+        "README": b"about these scans",
+        "flag.done": b"",
+        "viewer.exe": b"MZ" + bytes(500),
+        "notes 12": b"x" * 300,
+    }.items():
+        (series_folder / name).write_bytes(content)
+    assert read_dicom(series_folder).voxels.shape == SHAPE
+
+
 def test_a_link_to_a_slice_that_is_not_there_is_missed(series_folder, tmp_path):
     (series_folder / LAST).rename(tmp_path / LAST)
     (series_folder / LAST).symlink_to(tmp_path / LAST)
