@@ -16,7 +16,8 @@ def included_models() -> dict[str, dict[int, Path]]:
     """List the included models: name -> scale -> file.
 
     ``default`` is the model that is used where none is named: one file for all scales. ``edsr-small`` has a file for
-    each scale, which is also called ``paper-x2``, ``paper-x3`` and ``paper-x4``: these models learned to undo the paper's blur alone.
+    each scale, which is also called ``paper-x2``, ``paper-x3`` and ``paper-x4``: these models undo the
+    paper's blur alone.
 
     Examples
     --------
