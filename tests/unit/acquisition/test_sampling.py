@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from dnsp.degradation import blur_downsample, crop_kspace
 
+from dnsp.acquisition import blur_downsample, crop_kspace
 from dnsp.acquisition.description import CONDITION_LENGTH, Acquisition, AcquisitionBelief, sampling_with_blur
 from dnsp.acquisition.noise import add_rician_noise, noise_reference
 from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge

@@ -1,23 +1,26 @@
-"""The default model: the network told of its acquisition, the estimator, and their file."""
+"""The default network: told of its acquisition, with the estimator, the standard error and the file of all three."""
 
 import pytest
 import torch
-from dnsp.networks.default_model import DefaultModel, UncertaintyHead, load_default_model, save_default_model
 
 from dnsp.acquisition.description import CONDITION_LENGTH, AcquisitionBelief
 from dnsp.acquisition.local_range import limit_to_local_range, outside_local_range
 from dnsp.acquisition.resampling import spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling
-from dnsp.errors import ModelError, SettingError
-from dnsp.networks.acquisition_aware import AcquisitionAwareNetwork, AcquisitionAwareSettings
+from dnsp.errors import SettingError
+from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription, load_model, save_model
 from dnsp.networks.acquisition_estimator import AcquisitionEstimator
 
+SMALL = {"blocks": 2, "filters": 8, "hidden": 16}
 
-def small_network(**options):
-    torch.manual_seed(0)
-    network = AcquisitionAwareNetwork(AcquisitionAwareSettings(blocks=2, filters=8, hidden=16), **options)
-    for parameter in network.parameters():  # the first weights hardly change the image
-        torch.nn.init.normal_(parameter, std=0.2)
+
+def small_network(dtype=torch.float32, **options):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = AcquisitionAware(**SMALL, **options)
+        for parameter in network.network.parameters():  # the first weights hardly change the image
+            torch.nn.init.normal_(parameter, std=0.2)
+    network.convolution_dtype = dtype
     return network.eval()
 
 
@@ -37,7 +40,7 @@ def test_any_size_goes_through(size):
 
 
 def test_a_shared_acquisition_gives_what_one_per_image_gives():
-    network = small_network(half_precision=False)
+    network = small_network()
     images, condition = random_images(3, 1, 20, 18), belief().vector()[None]
     apart = network(images, condition.expand(3, -1))
     with torch.no_grad():
@@ -45,16 +48,16 @@ def test_a_shared_acquisition_gives_what_one_per_image_gives():
 
 
 def test_the_image_is_not_rounded_by_half_precision():
-    network = small_network()
-    torch.nn.init.zeros_(network.last.weight)
-    torch.nn.init.zeros_(network.last.bias)
+    network = small_network(torch.bfloat16)
+    torch.nn.init.zeros_(network.network.last.weight)
+    torch.nn.init.zeros_(network.network.last.bias)
     image = 1 + 1e-4 * random_images(1, 1, 16, 16)
     assert torch.equal(network(image, belief().vector()[None]), image)
 
 
 def test_fresh_weights_start_near_the_interpolated_image():
     torch.manual_seed(0)
-    network = AcquisitionAwareNetwork()
+    network = AcquisitionAware()
     image = random_images(1, 1, 32, 32)
     with torch.no_grad():
         assert float((network(image, belief().vector()[None]) - image).abs().max()) < 0.05
@@ -66,8 +69,8 @@ def test_the_acquisition_changes_the_result():
 
 
 def test_pixels_beyond_the_receptive_radius_change_nothing():
-    network = small_network(half_precision=False)
-    radius = network.settings.receptive_radius
+    network = small_network()
+    radius = network.receptive_radius
     image = random_images(1, 1, 1, 2 * radius + 40).expand(1, 1, 2, -1).clone()
     changed = image.clone()
     changed[..., 0] += 1
@@ -79,8 +82,8 @@ def test_pixels_beyond_the_receptive_radius_change_nothing():
 
 
 def test_a_network_without_blocks_is_refused():
-    with pytest.raises(SettingError, match="block"):
-        AcquisitionAwareSettings(blocks=0)
+    with pytest.raises(SettingError, match="blocks must be a whole number from 1"):
+        AcquisitionAware(blocks=0)
 
 
 @pytest.mark.parametrize("size", [(40, 40), (33, 27)])
@@ -127,33 +130,33 @@ def test_an_overshoot_is_brought_back():
 
 
 def test_a_saved_model_gives_the_same_result(tmp_path):
-    network, estimator = small_network(), AcquisitionEstimator().eval()
-    for convolution in (*network.inner, *network.outer):
-        convolution.weight.data = convolution.weight.data.bfloat16().float()  # as the file stores them
-    model = DefaultModel(network, estimator, UncertaintyHead(8), {"settings": {"limiter": {"widened": 0.25}}})
-    save_default_model(tmp_path / "m.safetensors", model)
-    loaded = load_default_model(tmp_path / "m.safetensors")
+    network = small_network(widened=0.25)
+    for convolution in (*network.network.inner, *network.network.outer):
+        convolution.weight.data = convolution.weight.data.bfloat16()  # as the included model stores them
+    card = ModelCard(NetworkDescription("acquisition-aware", {**SMALL, "widened": 0.25}), (2, 3, 4))
+    save_model(tmp_path / "m.safetensors", network, card)
+    loaded = load_model(tmp_path / "m.safetensors").network
+    network = network.float()
     slices = random_images(3, 12, 10)
-    expected, error = model.enhance(slices, belief(), (24, 20), with_uncertainty=True)
-    found, same_error = loaded.enhance(slices, belief(), (24, 20), with_uncertainty=True)
+    expected, error = network.sharpen(slices, belief(), (24, 20), with_uncertainty=True)
+    found, same_error = loaded.sharpen(slices, belief(), (24, 20), with_uncertainty=True)
     assert found.shape == (3, 24, 20)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(same_error, error)
-    assert loaded.card["network"] == {"blocks": 2, "filters": 8, "hidden": 16}
 
 
-def test_the_limiter_of_the_card_is_applied():
-    model = DefaultModel(small_network(), AcquisitionEstimator(), None, {"settings": {"limiter": {"widened": 0.0}}})
+def test_the_result_stays_within_the_local_range():
     slices = random_images(1, 12, 10)
-    result, error = model.enhance(slices, belief(), (24, 20))
+    result, error = small_network(widened=0.0).sharpen(slices, belief(), (24, 20))
     assert error is None
     assert not bool(outside_local_range(result[:, None], slices[:, None], (2.0, 2.0)).any())
     assert not torch.equal(result, spline_enlarge(slices, (24, 20), (2.0, 2.0)))
 
 
-def test_a_foreign_file_is_refused(tmp_path):
-    (tmp_path / "x.safetensors").write_bytes(b"nothing")
-    with pytest.raises(ModelError, match="not a default model"):
-        load_default_model(tmp_path / "x.safetensors")
-    with pytest.raises(ModelError, match="not a default model"):
-        load_default_model(tmp_path / "missing.safetensors")
+def test_bfloat16_changes_little():
+    image, condition = random_images(1, 1, 32, 32), belief().vector()[None]
+    with torch.no_grad():
+        exact, fast = (small_network(dtype)(image, condition) for dtype in (torch.float32, torch.bfloat16))
+    apart = float((exact - fast).square().mean().sqrt())
+    assert 0 < apart < 0.02 * float((exact - image).square().mean().sqrt())
+    assert not torch.equal(fast, fast.bfloat16().float())
