@@ -86,7 +86,11 @@ class AcquisitionAwareMethod:
             blur=None if sampling is None else (sampling, sampling),
             noise_sigma=None if self._noise is None else self._noise * reference,
         )
-        return ScanMethod(self, belief, sampling, noise_fraction=belief.noise_sigma / max(reference, 1e-6))
+        size = (slices.shape[-2] * scale, slices.shape[-1] * scale)
+        strength = self.network.find_strength(slices.to(self.device), belief, size)
+        return ScanMethod(
+            self, belief, sampling, noise_fraction=belief.noise_sigma / max(reference, 1e-6), strength=strength
+        )
 
 
 class ScanMethod:
@@ -102,6 +106,8 @@ class ScanMethod:
         The sampling along both axes of the plane where the user named the blur.
     noise_fraction : float
         Standard deviation of the noise as a fraction of the scan's 99.9th percentile.
+    strength : float
+        How much of the correction the scan gets, see `AcquisitionAware.find_strength`.
     """
 
     def __init__(
@@ -111,10 +117,12 @@ class ScanMethod:
         sampling: AxisSampling | None,
         *,
         noise_fraction: float,
+        strength: float = 1.0,
     ) -> None:
         self.belief = belief
         self.sampling = sampling
         self.noise_fraction = noise_fraction
+        self.strength = strength
         self._network, self._device = owner.network, owner.device
 
     @property
@@ -128,6 +136,7 @@ class ScanMethod:
                 "SignalLeftAtNyquistInterval": [round(spread, 3) for spread in self.belief.spreads],
                 "Noise": "given" if self.belief.noise_known else "estimated",
                 "NoiseFraction": round(self.noise_fraction, 4),
+                "Strength": round(self.strength, 3),
             }
         }
 
@@ -163,36 +172,34 @@ class ScanMethod:
             If the slice is one pixel wide.
         """
         require_image(low_res)
-        image = low_res[0].to(self._device)
-        height, width = image.shape[-2:]
-        radius = -(-self._network.receptive_radius // scale)  # input pixels
-        top, bottom, left, right = signal_box(image, margin=radius + 1)
-        result = spline_enlarge(image, (height * scale, width * scale), self.belief.factors)
+        image = low_res.to(self._device)
+        size = (image.shape[-2] * scale, image.shape[-1] * scale)
+        enlarged = spline_enlarge(image, size, self.belief.factors)
+        result = enlarged.clone()
         error = torch.full_like(result, _ERROR_OF_NOTHING) if wanted else None
-        step = max(_TILE // scale, 1)
-        for row in range(top, bottom, step):
-            for column in range(left, right, step):
-                rows = _tile(row, min(row + step, bottom), radius, height)
-                columns = _tile(column, min(column + step, right), radius, width)
-                outer = image[:, rows[0] : rows[3], columns[0] : columns[3]]
-                size = (outer.shape[-2] * scale, outer.shape[-1] * scale)
-                sharp, deviation = self._network.sharpen(outer, self.belief, size, with_uncertainty=wanted)
-                inner = (
-                    slice((rows[1] - rows[0]) * scale, (rows[2] - rows[0]) * scale),
-                    slice((columns[1] - columns[0]) * scale, (columns[2] - columns[0]) * scale),
+        radius = self._network.receptive_radius
+        top, bottom, left, right = signal_box(enlarged, margin=radius)
+        for row in range(top, bottom, _TILE):
+            for column in range(left, right, _TILE):
+                rows = slice(row, min(row + _TILE, bottom))
+                columns = slice(column, min(column + _TILE, right))
+                outer_rows, inner_rows = _with_margin(rows, radius, size[0])
+                outer_columns, inner_columns = _with_margin(columns, radius, size[1])
+                sharp, deviation = self._network.refine(
+                    enlarged[..., outer_rows, outer_columns],
+                    self.belief,
+                    strength=self.strength,
+                    with_uncertainty=wanted,
                 )
-                place = (
-                    slice(rows[1] * scale, rows[2] * scale),
-                    slice(columns[1] * scale, columns[2] * scale),
-                )
-                result[:, place[0], place[1]] = sharp[:, inner[0], inner[1]]
+                result[..., rows, columns] = sharp[..., inner_rows, inner_columns]
                 if error is not None and deviation is not None:
-                    error[:, place[0], place[1]] = deviation[:, inner[0], inner[1]]
+                    error[..., rows, columns] = deviation[..., inner_rows, inner_columns]
+        result = self._network.limit(result, image, self.belief)
         if not bool(torch.isfinite(result).all()):
             raise ModelError(
                 "the model's output is not finite: its weights are damaged, or the scan's intensities extreme"
             )
-        return result[None].cpu(), None if error is None else error[None].cpu()
+        return result.cpu(), None if error is None else error.cpu()
 
 
 def read_blur(blur: Blur) -> Blur | None:
@@ -252,7 +259,8 @@ def _choose_slices(volume: Volume, plane: Plane) -> Array:
     return np.ascontiguousarray(slices[chosen], dtype=np.float32)
 
 
-def _tile(first: int, last: int, radius: int, length: int) -> tuple[int, int, int, int]:
-    """Give where a tile begins with its margin, where it begins and ends, and where its margin ends."""
-    outer = max(first - radius, 0)
-    return outer - outer % 2, first, last, min(last + radius, length)
+def _with_margin(inner: slice, radius: int, length: int) -> tuple[slice, slice]:
+    """Widen a tile by a margin, and say where the tile lies within it. It begins at an even pixel, as the image does."""
+    first = max(inner.start - radius, 0)
+    first -= first % 2
+    return slice(first, min(inner.stop + radius, length)), slice(inner.start - first, inner.stop - first)

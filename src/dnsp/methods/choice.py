@@ -17,11 +17,11 @@ from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import load_database
 from dnsp.networks import AcquisitionAware, Model, find_model, load_model
 
-__all__ = ["ChosenMethod", "MethodName", "choose_method"]
+__all__ = ["INTERPOLATIONS", "ChosenMethod", "MethodName", "choose_method"]
 
 MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"]
 
-_INTERPOLATIONS: dict[str, Method] = {"bicubic": enlarge_bicubic, "spline": enlarge_spline, "sinc": enlarge_sinc}
+INTERPOLATIONS: dict[str, Method] = {"bicubic": enlarge_bicubic, "spline": enlarge_spline, "sinc": enlarge_sinc}
 
 
 class ChosenMethod(NamedTuple):
@@ -106,8 +106,8 @@ def choose_method(
         raise SettingError(f"{', '.join(unused)} applies to --method network only, not to {name}; leave it out")
     if scale == 1:
         raise SettingError(f"--method {name} enlarges by 2, 3 or 4; use --scale 2, 3 or 4")
-    if name in _INTERPOLATIONS:
-        return ChosenMethod(_INTERPOLATIONS[name], scale or 2, {"Method": name})
+    if name in INTERPOLATIONS:
+        return ChosenMethod(INTERPOLATIONS[name], scale or 2, {"Method": name})
     if database is not None:
         return _choose_srsw(scale, Path(database))
     settings = TUNED_LRTV if name == "lrtv-tuned" else LRTVSettings()

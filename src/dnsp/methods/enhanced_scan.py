@@ -10,7 +10,7 @@ import torch
 
 from dnsp.errors import SettingError
 from dnsp.methods.acquisition_aware import AcquisitionAwareMethod, ScanMethod
-from dnsp.methods.choice import ChosenMethod
+from dnsp.methods.choice import INTERPOLATIONS, ChosenMethod
 from dnsp.methods.result_check import ResultCheck, check_result
 from dnsp.methods.whole_volume import enhance_volume
 from dnsp.volume import Array, IntensityScaling, Plane, Volume, map_slices, robust_scaling
@@ -98,6 +98,8 @@ def enhance_scan(
         sampling=known.sampling if known else None,
         noise_sigma=known.belief.noise_sigma if known else 0.0,
     )
+    if facts.get("Method") in INTERPOLATIONS:  # nothing safer could be named
+        check = check._replace(warnings=())
     return EnhancedScan(result, error, check, {**facts, **check.facts})
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dnsp.acquisition.description import CONDITION_LENGTH, AcquisitionBelief
+from dnsp.acquisition.description import CONDITION_LENGTH, Acquisition, AcquisitionBelief
 from dnsp.acquisition.local_range import limit_to_local_range
 from dnsp.acquisition.resampling import spline_enlarge
+from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import SettingError
 from dnsp.networks.acquisition_estimator import AcquisitionEstimator
 from dnsp.networks.base import HALF_OR_SINGLE, Network, require_size
 from dnsp.networks.registry import register_network
 
 __all__ = ["AcquisitionAware", "ModulatedNetwork", "UncertaintyHead"]
+
+_MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves .64 to .71
+_CONSISTENCY = 1.45
+_SLICES_USED = 6
 
 
 @register_network("acquisition-aware")
@@ -65,7 +71,13 @@ class AcquisitionAware(Network):
         return enlarged + self.network.correct(features)[..., : enlarged.shape[-2], : enlarged.shape[-1]]
 
     def sharpen(
-        self, slices: Tensor, belief: AcquisitionBelief, size: tuple[int, int], *, with_uncertainty: bool = False
+        self,
+        slices: Tensor,
+        belief: AcquisitionBelief,
+        size: tuple[int, int],
+        *,
+        strength: float = 1.0,
+        with_uncertainty: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Enlarge slices, sharpen them and keep the result within the local range of the input.
 
@@ -77,6 +89,8 @@ class AcquisitionAware(Network):
             How the scan was acquired.
         size : tuple of 2 ints
             Rows and columns of the result.
+        strength : float
+            How much of the network's correction is added to the interpolated image, see `find_strength`.
         with_uncertainty : bool
             Give the standard error too.
 
@@ -85,13 +99,58 @@ class AcquisitionAware(Network):
         result : Tensor, shape (S, *size)
         standard_error : Tensor, shape (S, *size), or None
         """
-        enlarged = spline_enlarge(slices[:, None], size, belief.factors)
-        features = self._features(enlarged, belief.vector()[None].to(slices.device))
-        result = enlarged + self.network.correct(features)[..., : size[0], : size[1]]
-        result = limit_to_local_range(result, slices[:, None], belief.factors, widened=self.widened)
-        if not with_uncertainty:
-            return result[:, 0], None
-        return result[:, 0], self.uncertainty(features)[:, 0, : size[0], : size[1]]
+        images = slices[:, None]
+        enlarged = spline_enlarge(images, size, belief.factors)
+        result, error = self.refine(enlarged, belief, strength=strength, with_uncertainty=with_uncertainty)
+        return self.limit(result, images, belief)[:, 0], None if error is None else error[:, 0]
+
+    def refine(
+        self, enlarged: Tensor, belief: AcquisitionBelief, *, strength: float = 1.0, with_uncertainty: bool = False
+    ) -> tuple[Tensor, Tensor | None]:
+        """Sharpen enlarged images (B, 1, H, W) without the limit to the local range. See `sharpen`."""
+        height, width = enlarged.shape[-2:]
+        features = self._features(enlarged, belief.vector()[None].to(enlarged.device))
+        result = enlarged + strength * self.network.correct(features)[..., :height, :width]
+        return result, self.uncertainty(features)[..., :height, :width] if with_uncertainty else None
+
+    def limit(self, result: Tensor, images: Tensor, belief: AcquisitionBelief) -> Tensor:
+        """Keep results (B, 1, H, W) within the local range of the images they were made from (B, 1, h, w)."""
+        return limit_to_local_range(result, images, belief.factors, widened=self.widened)
+
+    @torch.inference_mode()
+    def find_strength(self, slices: Tensor, belief: AcquisitionBelief, size: tuple[int, int]) -> float:
+        """Find how much of the correction a scan of estimated blur may get.
+
+        Where the scan may well be sharp already, the means over its voxels must stay what they are: the result, averaged back
+        to the scan's grid, may differ from the scan by at most 1.45 times what the interpolated image does. Where the blur is
+        known, or the scan is clearly blurred, the whole correction is added.
+
+        Parameters
+        ----------
+        slices : Tensor, shape (S, H, W)
+            Slices of the scan on the unit scale; about 6 are used.
+        belief, size
+            As of `sharpen`.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
+        if belief.sharp_side is None or sum(belief.sharp_side) / 2 < _MAY_BE_SHARP:
+            return 1.0
+        used = slices[torch.linspace(0, len(slices) - 1, min(len(slices), _SLICES_USED + 2)).round().long()[1:-1]]
+        used = used if len(used) else slices
+        enlarged = spline_enlarge(used[:, None], size, belief.factors)
+        correction = self(enlarged, belief.vector()[None].to(slices.device)) - enlarged
+        rows, columns = (AxisSampling(factor=factor) for factor in belief.factors)
+        mean = Acquisition(rows=rows, columns=columns).apply
+        left = mean(enlarged) - used[:, None]  # linear in the strength: left + strength * change
+        change = mean(correction)
+        # |left + s change| = limit |left| is a quadratic equation in s; all are averages over all pixels.
+        a, b = float(change.square().mean()), float((left * change).mean())
+        c = float(left.square().mean()) * (1 - _CONSISTENCY**2)
+        return 1.0 if a == 0 else min(1.0, (-b + sqrt(max(b * b - a * c, 0.0))) / a)
 
     def _features(self, enlarged: Tensor, condition: Tensor) -> Tensor:
         height, width = enlarged.shape[-2:]

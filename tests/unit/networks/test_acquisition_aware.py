@@ -21,7 +21,7 @@ def small_network(dtype=torch.float32, **options):
         for parameter in network.network.parameters():  # the first weights hardly change the image
             torch.nn.init.normal_(parameter, std=0.2)
     network.convolution_dtype = dtype
-    return network.eval()
+    return network.eval().requires_grad_(requires_grad=False)
 
 
 def belief(factor=2.0):
@@ -160,3 +160,30 @@ def test_bfloat16_changes_little():
     apart = float((exact - fast).square().mean().sqrt())
     assert 0 < apart < 0.02 * float((exact - image).square().mean().sqrt())
     assert not torch.equal(fast, fast.bfloat16().float())
+
+
+def may_be_sharp(quantile):
+    transfer = AxisSampling(factor=2).transfer()
+    return AcquisitionBelief(
+        factors=(2.0, 2.0), transfers=(transfer, transfer), blur_known=False, sharp_side=(quantile, quantile)
+    )
+
+
+def inconsistency(result, slices):
+    return float((result.unflatten(1, (-1, 2)).unflatten(3, (-1, 2)).mean((2, 4)) - slices).square().mean())
+
+
+def test_a_scan_that_may_be_sharp_keeps_the_means_of_its_voxels():
+    network, slices = small_network(widened=100.0), random_images(1, 12, 10)  # the limiter would change the means
+    cautious = may_be_sharp(0.9)
+    strength = network.find_strength(slices, cautious, (24, 20))
+    assert 0 < strength < 1
+    result, _ = network.sharpen(slices, cautious, (24, 20), strength=strength)
+    interpolated = spline_enlarge(slices, (24, 20), (2.0, 2.0))
+    assert inconsistency(result, slices) == pytest.approx(1.45**2 * inconsistency(interpolated, slices), rel=1e-3)
+
+
+def test_a_scan_of_known_or_clear_blur_gets_the_whole_correction():
+    network, slices = small_network(), random_images(3, 12, 10)
+    assert network.find_strength(slices, belief(), (24, 20)) == 1.0
+    assert network.find_strength(slices, may_be_sharp(0.3), (24, 20)) == 1.0
