@@ -102,7 +102,9 @@ def measure(model, scan: str, path: Path, scales, count: int):
                    "noise found": auto.noise_sigma, "at Nyquist": transfer[3],
                    "at Nyquist found": (auto.transfers[0][3] + auto.transfers[1][3]) / 2}  # fmt: skip
             for kind, belief in (("given", given), ("auto", auto)):
-                row[kind] = mean_psnr(high, model.enhance(low[measured], belief, size)[0], inside) - interpolated
+                strength = model.find_strength(low[measured], belief, size)
+                enhanced = model.enhance(low[measured], belief, size, strength=strength)[0]
+                row[kind] = mean_psnr(high, enhanced, inside) - interpolated
             yield row
 
 
@@ -140,7 +142,9 @@ def main() -> None:
     for kind in ("given", "auto"):
         gains = np.array([row[kind] for row in rows])
         below = np.mean(gains < -0.3)
-        print(f"\n{kind}: {len(gains)} cases, {below:.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}")
+        print(
+            f"\n{kind}: {len(gains)} cases, {below:.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}"
+        )
         for family in TEST_SCANS:
             print(f"\n{kind}, {family}\n\n{table([row for row in rows if row['family'] == family], kind)}")
     if settings.json:

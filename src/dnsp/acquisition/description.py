@@ -91,6 +91,9 @@ class AcquisitionBelief:
         Signal left along rows and columns at `NYQUIST_FRACTIONS` of the input's Nyquist frequency.
     spreads : tuple of 2 floats
         Width of the 20 to 80 % interval of the signal left at the Nyquist frequency; 0 where the blur is known.
+    sharp_side : tuple of 2 floats, optional
+        The 80 % quantile of the signal left at the Nyquist frequency: as sharp as the scan may well be. Not given to the
+        network, but to `DefaultModel.find_strength` and to reports. None where the blur is known.
     noise_sigma : float
         Standard deviation of the noise on the unit scale of the images.
     noise_spread : float
@@ -102,6 +105,7 @@ class AcquisitionBelief:
     factors: tuple[float, float]
     transfers: tuple[tuple[float, ...], tuple[float, ...]]
     spreads: tuple[float, float] = (0.0, 0.0)
+    sharp_side: tuple[float, float] | None = None
     noise_sigma: float = 0.0
     noise_spread: float = 0.0
     blur_known: bool = True

@@ -154,6 +154,7 @@ class AcquisitionEstimator(nn.Module):
             factors=factors,
             transfers=(tuple(middle[0]), tuple(middle[1])),
             spreads=(width[0], width[1]),
+            sharp_side=None if blur else (float(transfers[2, 0, _AT_NYQUIST]), float(transfers[2, 1, _AT_NYQUIST])),
             noise_sigma=level,
             noise_spread=spread,
             blur_known=blur is not None,

@@ -157,3 +157,36 @@ def test_a_foreign_file_is_refused(tmp_path):
         load_default_model(tmp_path / "x.safetensors")
     with pytest.raises(ModelError, match="not a default model"):
         load_default_model(tmp_path / "missing.safetensors")
+
+
+def may_be_sharp(quantile):
+    transfer = AxisSampling(factor=2).transfer()
+    return AcquisitionBelief(
+        factors=(2.0, 2.0), transfers=(transfer, transfer), blur_known=False, sharp_side=(quantile, quantile)
+    )
+
+
+def inconsistency(result, slices):
+    return float((result.unflatten(1, (-1, 2)).unflatten(3, (-1, 2)).mean((2, 4)) - slices).square().mean())
+
+
+def test_a_scan_that_may_be_sharp_keeps_the_means_of_its_voxels():
+    model, slices = DefaultModel(small_network(half_precision=False), AcquisitionEstimator()), random_images(3, 12, 10)
+    cautious = may_be_sharp(0.9)
+    strength = model.find_strength(slices, cautious, (24, 20))
+    assert 0 < strength < 1
+    # The limiter is off here: it would change the means.
+    model.card = {"settings": {"limiter": {"widened": 1e3}}}
+    result, _ = model.enhance(
+        slices[1:2], cautious, (24, 20), strength=model.find_strength(slices[1:2], cautious, (24, 20))
+    )
+    interpolated = spline_enlarge(slices[1:2], (24, 20), (2.0, 2.0))
+    assert inconsistency(result, slices[1:2]) == pytest.approx(
+        1.45**2 * inconsistency(interpolated, slices[1:2]), rel=1e-3
+    )
+
+
+def test_a_scan_of_known_or_clear_blur_gets_the_whole_correction():
+    model, slices = DefaultModel(small_network(), AcquisitionEstimator()), random_images(3, 12, 10)
+    assert model.find_strength(slices, belief(), (24, 20)) == 1.0
+    assert model.find_strength(slices, may_be_sharp(0.3), (24, 20)) == 1.0
