@@ -22,7 +22,7 @@ from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling
 from dnsp.head import head_mask, head_slices
 from dnsp.metrics import psnr
-from dnsp.networks.default_model import load_default_model
+from dnsp.networks.default_model import intensity_bounds, load_default_model
 from dnsp.volume import robust_scaling
 
 SAMPLINGS = {
@@ -95,15 +95,15 @@ def measure(model, scan: str, path: Path, scales, count: int):
                 mean_psnr(high, enlarge(low[measured], size, factors), inside)
                 for enlarge in (spline_enlarge, sinc_enlarge)
             )
-            transfer = sampling.transfer()
+            transfer, bounds = sampling.transfer(), intensity_bounds(low)
             given = AcquisitionBelief(factors=factors, transfers=(transfer, transfer), noise_sigma=sigma)
             auto = model.estimator.believe(low, factors)
             row = {"scan": scan, "scale": scale, "acquisition": name, "interpolated": interpolated, "noise": sigma,
                    "noise found": auto.noise_sigma, "at Nyquist": transfer[3],
                    "at Nyquist found": (auto.transfers[0][3] + auto.transfers[1][3]) / 2}  # fmt: skip
             for kind, belief in (("given", given), ("auto", auto)):
-                strength = model.find_strength(low[measured], belief, size)
-                enhanced = model.enhance(low[measured], belief, size, strength=strength)[0]
+                strength = model.find_strength(low, belief, size)
+                enhanced = model.enhance(low[measured], belief, size, strength=strength, bounds=bounds)[0]
                 row[kind] = mean_psnr(high, enhanced, inside) - interpolated
             yield row
 

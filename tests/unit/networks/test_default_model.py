@@ -10,7 +10,13 @@ from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import ModelError, SettingError
 from dnsp.networks.acquisition_aware import AcquisitionAwareNetwork, AcquisitionAwareSettings
 from dnsp.networks.acquisition_estimator import AcquisitionEstimator
-from dnsp.networks.default_model import DefaultModel, UncertaintyHead, load_default_model, save_default_model
+from dnsp.networks.default_model import (
+    DefaultModel,
+    UncertaintyHead,
+    intensity_bounds,
+    load_default_model,
+    save_default_model,
+)
 
 
 def small_network(**options):
@@ -190,3 +196,13 @@ def test_a_scan_of_known_or_clear_blur_gets_the_whole_correction():
     model, slices = DefaultModel(small_network(), AcquisitionEstimator()), random_images(3, 12, 10)
     assert model.find_strength(slices, belief(), (24, 20)) == 1.0
     assert model.find_strength(slices, may_be_sharp(0.3), (24, 20)) == 1.0
+
+
+def test_a_result_stays_within_its_bounds():
+    model, slices = DefaultModel(small_network(), AcquisitionEstimator()), random_images(3, 12, 10)
+    bounds = intensity_bounds(slices)
+    assert bounds == (float(slices.min()), pytest.approx(1.15 * float(slices.max())))
+    free, _ = model.enhance(slices, belief(), (24, 20))
+    kept, _ = model.enhance(slices, belief(), (24, 20), bounds=bounds)
+    assert float(free.max()) > bounds[1]
+    assert (float(kept.min()), float(kept.max())) == pytest.approx(bounds)
