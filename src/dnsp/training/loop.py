@@ -76,7 +76,8 @@ def train_network(
         If the initial model cannot be used.
     """
     output, resources = Path(output), resources or Resources()
-    fabric = resources.launch_fabric()
+    fabric = resources.make_fabric()
+    fabric.launch()
     told = CallbackList(callbacks if fabric.is_global_zero else ())
     record = RunRecord(output, config=config, data=data, initial_model=find_initial_model(config))
     if record.is_finished():
