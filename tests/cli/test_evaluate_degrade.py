@@ -92,7 +92,7 @@ def test_degrade_takes_a_degradation_and_says_what_it_did(dnsp, scan, tmp_path, 
     np.testing.assert_allclose(low.affine @ corner, high.affine @ corner, rtol=1e-6)
     told = json.loads((tmp_path / "low.json").read_text())
     assert (told["Degradation"], told["Scale"]) == (kind, 2)
-    expected = degrade_volume(Volume(high.get_fdata(dtype=np.float32), high.affine), scale=2, kind=kind)
+    expected = degrade_volume(Volume(high.get_fdata(dtype=np.float32), high.affine), scale=2, degradation=kind)
     np.testing.assert_allclose(low.get_fdata(dtype=np.float32), expected.voxels, rtol=1e-5, atol=1e-3)
 
 

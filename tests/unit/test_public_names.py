@@ -1,7 +1,9 @@
 """`import dnsp` is light, and what it names is there."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,22 @@ def test_every_public_name_is_there():
         assert getattr(dnsp, name) is not None
     with pytest.raises(AttributeError, match="nonsense"):
         dnsp.nonsense  # noqa: B018
+
+
+def test_every_public_name_has_an_example_that_runs():
+    """Doctests run with the suite; here is only whether there is one."""
+    for name in dnsp.__all__:
+        named = getattr(dnsp, name)
+        if isinstance(named, type) or callable(named):
+            assert ">>> " in named.__doc__, name
+
+
+def test_benchmarks_examples_and_tests_use_the_library_and_not_the_command_line():
+    checkout = Path(__file__).parents[2]
+    for folder in ("benchmarks", "examples", "tests"):
+        for path in (checkout / folder).rglob("*.py"):
+            if path.parent != checkout / "tests" / "cli" and path != Path(__file__):
+                assert not re.search(r"(from|import) dnsp\.cli", path.read_text(encoding="utf-8")), path
 
 
 def test_importing_dnsp_or_showing_help_imports_nothing_heavy():

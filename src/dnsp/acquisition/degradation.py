@@ -178,7 +178,7 @@ def apply_degradation(
             scale=settings.scale,
             plane=settings.plane,
             sigma_px=settings.sigma_px,
-            kind="kspace" if kind == "kspace" else "blur",
+            degradation="kspace" if kind == "kspace" else "blur",
         )
         sigma = {"SigmaPixels": settings.sigma_px} if kind == "blur" else {}
         return degraded, {"Degradation": kind, "Scale": settings.scale, "Plane": settings.plane, **sigma}

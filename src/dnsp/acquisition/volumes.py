@@ -1,4 +1,4 @@
-"""Whole volumes degraded: lower resolution slice by slice, a lower field voxel by voxel."""
+"""Degradation of whole volumes: lower resolution slice by slice, a lower field voxel by voxel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Resolution: TypeAlias = Literal["blur", "kspace"]
 
 
 def degrade_volume(
-    volume: Volume, *, scale: int, plane: Plane = "axial", sigma_px: float = 1.0, kind: Resolution = "blur"
+    volume: Volume, *, scale: int, plane: Plane = "axial", sigma_px: float = 1.0, degradation: Resolution = "blur"
 ) -> Volume:
     """Lower the resolution of every slice of a plane.
 
@@ -33,8 +33,8 @@ def degrade_volume(
     plane : {"axial", "coronal", "sagittal"}
         The slices' plane.
     sigma_px : float
-        Standard deviation of the blur in pixels of the scan; k-space has none.
-    kind : {"blur", "kspace"}
+        For blur: its standard deviation, in pixels of the scan.
+    degradation : {"blur", "kspace"}
         A Gaussian and the mean of each block (`blur_downsample`), or the central part of k-space (`crop_kspace`).
 
     Returns
@@ -46,18 +46,24 @@ def degrade_volume(
     Raises
     ------
     SettingError
-        If the scale is not 2, 3 or 4, or the kind none of the two.
+        If the scale is not 2, 3 or 4, or the degradation is not blur or kspace.
+
+    Examples
+    --------
+    >>> scan = Volume(np.random.default_rng(0).uniform(0, 900, (12, 16, 5)), np.diag([1.0, 1.0, 4.0, 1.0]))
+    >>> degrade_volume(scan, scale=2).spacing_mm
+    (2.0, 2.0, 4.0)
     """
     if scale not in (2, 3, 4):
         raise SettingError(f"scale must be 2, 3 or 4, not {scale}")
-    if kind not in ("blur", "kspace"):
-        raise SettingError(f"kind must be blur or kspace, not {kind!r}")
+    if degradation not in ("blur", "kspace"):
+        raise SettingError(f"degradation must be blur or kspace, not {degradation!r}")
 
     def degrade(stack: Array) -> Array:
         slices = torch.from_numpy(stack)[:, None]
         low_res = (
             crop_kspace(slices, scale=scale)
-            if kind == "kspace"
+            if degradation == "kspace"
             else blur_downsample(slices, scale=scale, sigma_px=sigma_px)
         )
         return np.asarray(low_res[:, 0])

@@ -11,6 +11,7 @@ from .dicom.reading import DicomSource as DicomSource
 from .dicom.reading import read_dicom as read_dicom
 from .dicom.reading import require_writable_dicom_series as require_writable_dicom_series
 from .dicom.reading import write_dicom_series as write_dicom_series
+from .mgh import read_mgh as read_mgh
 from .names import find_nifti_files as find_nifti_files
 from .names import find_scan_files as find_scan_files
 from .names import is_nifti_name as is_nifti_name

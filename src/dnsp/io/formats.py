@@ -44,6 +44,7 @@ _FORMATS = (
     _Format("a NumPy file", (".npy",), b"\x93NUMPY", "save it as NIfTI with its affine, for example with nibabel"),
     _Format("an HDF5 file", (".h5", ".hdf5"), b"\x89HDF", "convert it to NIfTI first; MINC files end in .mnc"),
     _Format("a MATLAB file", (".mat",), b"MATLAB", "convert it to NIfTI first, for example with niftiwrite"),
+    _Format("a zip archive", (), b"PK\3\4", _UNPACK),
     _Format("an MGH file", (), b"\0\0\0\1", "rename it to end in .mgh or .mgz"),
     _Format("a gzip-compressed file", (), b"\x1f\x8b", "decompress it with gunzip, or name it .nii.gz if it is NIfTI"),
 )
@@ -72,6 +73,8 @@ def describe_foreign(name: str, start: bytes) -> str | None:
     for at, marks in _NIFTI_MARKS:
         if start[at : at + 4] in marks:
             return "a NIfTI file by its content; rename it to end in .nii, or in .hdr and .img"
+    if start[128:132] == b"DICM":
+        return "a DICOM file; give the folder of its series"
     if start[257:262] == b"ustar":
         return f"a tar archive; {_UNPACK}"
     named = [one for one in _FORMATS if Path(name).name.lower().endswith(one.endings)]

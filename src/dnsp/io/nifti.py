@@ -161,6 +161,14 @@ def write_nifti(volume: Volume, path: str | Path, *, overwrite: bool = False) ->
     DataWarning
         If the source's qform and sform codes are both 0 and its voxels had another size: programs then disagree on
         where the result lies.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_nifti(Volume(np.ones((4, 4, 2)), np.eye(4)), f"{folder}/scan.nii.gz")
+    ...     read_nifti(f"{folder}/scan.nii.gz")
+    Volume(4 x 4 x 2 voxels, 1 x 1 x 1 mm, intensities 1 to 1)
     """
     path = Path(path)
     files = _files_of(path)

@@ -191,7 +191,7 @@ def _make_design(subjects: tuple[int, ...], trainings: tuple[int, ...]) -> _Desi
         if 1 < groups.shape[1] < count and groups.sum(0).max() > 1
     ]
     while estimable and np.linalg.cond(_expected(alike, squares, (*estimable, "rest"))) > 1e10:
-        estimable.pop()  # subjects in one training each cannot be told from the rest
+        estimable.pop()  # the variance of subjects that are each in one training is part of the rest
     weights = 1 / (by_subject.shape[1] * per_subject[list(subjects)])
     return _Design(weights, (by_subject.shape[1], by_training.shape[1]), alike, squares, (*estimable, "rest"))
 

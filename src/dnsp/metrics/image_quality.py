@@ -90,6 +90,12 @@ def ssim(
         If `data_range` is not a positive number or `window` is neither of the two.
     MissingExtraError
         If scikit-image is not installed.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).uniform(size=(32, 32))
+    >>> round(ssim(image, image * 0.9, data_range=1.0), 2)
+    0.99
     """
     try:
         from skimage.metrics import structural_similarity

@@ -115,7 +115,7 @@ def load_model(name_or_path: str | Path, *, scale: int | None = None, trust: str
     Examples
     --------
     >>> load_model("edsr-small", scale=3)
-    Model(edsr, 148,641 weights, scale 3)
+    Model(edsr, 148,577 weights, scale 3)
     """
     path = find_model(name_or_path, scale=scale)
     try:

@@ -1,4 +1,4 @@
-"""One picture that compares methods on a slice: the slices, a zoomed box and the errors."""
+"""A picture that compares methods on a slice: the slices, an enlarged box and the errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Candidate(NamedTuple):
 def draw_comparison(
     reference: npt.NDArray[Any],
     candidates: Sequence[Candidate],
-    path: Path,
+    path: str | Path,
     *,
     title: str,
     spacing_mm: tuple[float, float] = (1.0, 1.0),
@@ -47,18 +47,20 @@ def draw_comparison(
     Parameters
     ----------
     reference : ndarray, shape (H, W)
-        The true slice on the unit scale; first axis to the right, second axis upwards, as the voxels of an RAS scan lie.
+        The true slice on the unit scale. The first axis is drawn to the right and the second upwards, as in an RAS scan.
     candidates : sequence of Candidate
         Slices of the reference's shape.
-    path : Path
-        The PNG to write.
+    path : str or Path
+        The PNG to write. A file of this name is replaced.
     title : str
-        What is shown, on one line.
+        One line.
     spacing_mm : tuple of 2 floats
         Pixel spacing along H and W, for the aspect.
 
     Raises
     ------
+    DnspError
+        If the file cannot be written.
     MissingExtraError
         If matplotlib is not installed.
     """
@@ -110,12 +112,12 @@ def draw_comparison(
     rows[1][0].set_ylabel("box", fontsize=11)
     if errors is not None:
         figure.colorbar(errors, ax=rows[2].tolist(), label="absolute error (data range 1)", shrink=0.8)
-    with replace_file(path, overwrite=True) as unfinished:
+    with replace_file(Path(path), overwrite=True) as unfinished:
         figure.savefig(unfinished, dpi=130, format="png")
 
 
 def busiest_box(image: npt.NDArray[Any], *, side: int) -> Box:
-    """Find the square with the most detail: the largest summed squared Laplacian, kept off the skull's edge by a margin.
+    """Find the square with the most detail: the largest summed squared Laplacian, away from the outline of the head.
 
     Parameters
     ----------

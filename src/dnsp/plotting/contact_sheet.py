@@ -1,4 +1,4 @@
-"""A contact sheet: many small patches on one page, each with its number and name."""
+"""A contact sheet: many small patches on one page, each with a caption."""
 
 from __future__ import annotations
 
@@ -19,28 +19,32 @@ _COLUMNS = 20
 
 
 class ContactPrint(NamedTuple):
-    """A patch (P, P) on the unit scale and what stands below it."""
+    """A patch (P, P) on the unit scale and its caption."""
 
     image: npt.NDArray[Any]
     caption: str
 
 
-def draw_contact_sheet(prints: Sequence[ContactPrint], path: Path, *, title: str, overwrite: bool = False) -> None:
+def draw_contact_sheet(
+    prints: Sequence[ContactPrint], path: str | Path, *, title: str, overwrite: bool = False
+) -> None:
     """Draw patches row by row, twenty a row.
 
     Parameters
     ----------
     prints : sequence of ContactPrint
         At least one.
-    path : Path
+    path : str or Path
         The PNG to write.
     title : str
-        What is shown.
+        One line.
     overwrite : bool
         Replace a picture that exists.
 
     Raises
     ------
+    DnspError
+        If the file exists or cannot be written.
     MissingExtraError
         If matplotlib is not installed.
     """
@@ -60,5 +64,5 @@ def draw_contact_sheet(prints: Sequence[ContactPrint], path: Path, *, title: str
     for axes, contact_print in zip(grid.flat, prints, strict=False):
         axes.imshow(contact_print.image.T, cmap="gray", vmin=0.0, vmax=1.0, origin="lower", interpolation="nearest")
         axes.set_title(as_plain_text(contact_print.caption), fontsize=6, pad=2)
-    with replace_file(path, overwrite=overwrite) as unfinished:
+    with replace_file(Path(path), overwrite=overwrite) as unfinished:
         figure.savefig(unfinished, dpi=100, format="png")

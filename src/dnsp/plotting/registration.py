@@ -1,4 +1,4 @@
-"""One picture that shows whether a registration worked: the fixed scan's edges over the moving one, before and after."""
+"""A picture that shows whether a registration worked: edges of the fixed scan over the moving one, before and after."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _SIDES: dict[Plane, tuple[str, str]] = {"axial": ("L", "R"), "coronal": ("L", "R
 
 
 def draw_registration(
-    fixed: Volume, before: Volume, after: Volume, path: Path, *, title: str = "", overwrite: bool = False
+    fixed: Volume, before: Volume, after: Volume, path: str | Path, *, title: str = "", overwrite: bool = False
 ) -> None:
     """Draw three planes through the middle of the head: the fixed scan, and its edges over the moving scan.
 
-    Edges show a misfit whatever the contrast of the two scans is.
+    Edges show a misfit even if the two scans have different contrasts.
 
     Parameters
     ----------
     fixed : Volume
-        The 3-D scan that was registered to.
+        The fixed 3-D scan of the registration.
     before, after : Volume
-        The moving scan on the grid of `fixed`, as the headers place it and as the registration does.
-    path : Path
+        The moving scan on the grid of `fixed`, placed by the headers and by the registration.
+    path : str or Path
         The PNG to write.
     title : str
-        What is shown, on one line.
+        One line.
     overwrite : bool
-        Whether a file that is there already may be replaced.
+        Replace a picture that exists.
 
     Raises
     ------
     DataError
-        If the three are not on one grid, or the file exists or cannot be written.
+        If the three scans are not on the same grid, or the file exists or cannot be written.
     VolumeError
-        If a scan holds one intensity only.
+        If a scan has only one intensity.
     MissingExtraError
         If matplotlib is not installed.
     """
@@ -62,7 +62,7 @@ def draw_registration(
     for scan in (before, after):
         if scan.voxels.shape != fixed.voxels.shape or not np.allclose(scan.affine, fixed.affine, rtol=0, atol=1e-3):
             raise DataError(
-                "the scans before and after must lie on the grid of the fixed one: resample them to it first"
+                "the scans before and after must be on the grid of the fixed scan; resample them with resample_to"
             )
     contrast = robust_scaling(after.voxels)  # before, the scan may lie wholly outside the picture
     columns = {
@@ -92,17 +92,17 @@ def draw_registration(
         row[0].set_ylabel(plane, fontsize=11)
         for side, position, alignment in zip(_SIDES[plane], (0.02, 0.98), ("left", "right"), strict=True):
             row[0].text(position, 0.02, side, color="white", ha=alignment, va="bottom", transform=row[0].transAxes)
-    with replace_file(path, overwrite=overwrite, error=DataError) as unfinished:
+    with replace_file(Path(path), overwrite=overwrite, error=DataError) as unfinished:
         figure.savefig(unfinished, dpi=110, format="png")
 
 
 def _ras_axes(affine: Array) -> list[int]:
-    """Name the voxel axes that run along left-right, back-front and foot-head."""
+    """Give the voxel axes along left-right, back-front and foot-head."""
     return [plane_axis(affine, plane) for plane in ("sagittal", "coronal", "axial")]
 
 
 def _to_ras(voxels: Array, affine: Array) -> Array:
-    """Turn voxels by quarter turns and flips until their axes run right, forward and up, as nearly as they can."""
+    """Permute and flip the axes of voxels so that they run right, forward and up."""
     axes = _ras_axes(affine)
     backwards = tuple(world for world, axis in enumerate(axes) if affine[world, axis] < 0)
     turned: Array = np.flip(voxels.transpose(axes), backwards)

@@ -94,6 +94,13 @@ class LowRankPrior(nn.Module):
     ------
     SettingError
         If `delta` is out of range.
+
+    Examples
+    --------
+    >>> prior = LowRankPrior(delta=0.01)
+    >>> flat = torch.ones(1, 1, 8, 8)  # of rank 1
+    >>> round(float(prior(flat)), 6)
+    1.0
     """
 
     def __init__(self, delta: float = 0.01) -> None:

@@ -124,7 +124,7 @@ def _setting(cell: FinishedCell) -> tuple[str, str, int]:
 
 
 def _copy(pictures: Mapping[str, Path], results: Path, name: str) -> None:
-    """Copy files into a folder of the results, and remove those that dnsp copied before and that are not wanted now."""
+    """Copy files into a folder of the results, and remove those that dnsp copied before and no longer shows."""
     folder = results / name
     _refuse_link(folder)
     folder.mkdir(exist_ok=True)

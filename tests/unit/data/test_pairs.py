@@ -4,6 +4,7 @@ import pytest
 
 from dnsp.data import PairedScan, find_paired_scans, read_pair_manifest
 from dnsp.errors import DataError, SettingError
+from dnsp.io import write_table
 
 SESSIONS = {"low_session": "3T", "high_session": "7T"}
 
@@ -76,3 +77,12 @@ def test_a_bad_table_of_pairs_is_refused(make_files, refusal, text, complaint):
 def test_a_table_that_is_not_there_is_refused(tmp_path, refusal):
     path = tmp_path / "pairs.csv"
     assert "cannot be read" in refusal(lambda: read_pair_manifest(path), path, DataError)
+
+
+def test_names_that_look_like_formulas_survive_a_table_of_ours(tmp_path):
+    for name in ("-low.nii", "=high.nii"):
+        (tmp_path / name).touch()
+    write_table(tmp_path / "pairs.csv", ["subject_id", "low", "high"], [["+a", "-low.nii", "=high.nii"]])
+    assert "'+a,'-low.nii,'=high.nii" in (tmp_path / "pairs.csv").read_text()
+    (pair,) = read_pair_manifest(tmp_path / "pairs.csv")
+    assert (pair.subject_id, pair.low.name, pair.high.name) == ("+a", "-low.nii", "=high.nii")

@@ -334,10 +334,24 @@ def test_other_formats_are_named_with_what_to_do(tmp_path, refusal, name, conten
     assert words in refusal(lambda: read_scan(path), path, VolumeError)
 
 
-def test_other_formats_under_a_nifti_name_are_named_too(tmp_path, refusal):
-    path = tmp_path / "scan.nii"
-    path.write_bytes(b"NRRD0004\ntype: short\n")
-    assert "not a NIfTI image, but an NRRD file" in refusal(lambda: read_scan(path), path, VolumeError)
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"NRRD0004\ntype: short\n", "an NRRD file"),
+        (b"\0" * 128 + b"DICM" + b"\0" * 400, "a DICOM file"),
+        (b"PK\3\4" + b"\0" * 400, "a zip archive"),
+        (gzip.compress(gzip.compress(b"text")), "a gzip-compressed file"),
+        (b"BZh91AY", "a bzip2-compressed file"),
+    ],
+)
+def test_other_formats_under_a_nifti_name_are_named_too(tmp_path, refusal, content, words):
+    for name in ("scan.nii", "scan.nii.gz"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert f"not a NIfTI image, but {words}" in refusal(lambda: read_scan(path), path, VolumeError)  # noqa: B023
+
+
+def test_an_analyze_header_is_named(tmp_path, refusal):
     path = tmp_path / "scan.hdr"
     nibabel.AnalyzeImage(np.zeros((3, 4, 5), np.int16), np.eye(4)).to_filename(path)
     assert "an Analyze 7.5 header, which does not tell left from right" in refusal(

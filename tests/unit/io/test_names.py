@@ -1,7 +1,5 @@
 """Which names may become part of a path."""
 
-import os
-
 import pytest
 
 from dnsp.data import SimulatedScan
@@ -49,7 +47,7 @@ def test_a_name_that_would_leave_its_folder_is_refused_in_one_line(name, fault):
 def test_a_name_that_people_use_is_kept_and_makes_a_file(name, tmp_path):
     assert require_file_name(name) == name
     (tmp_path / f"{name}_registration.png").touch()
-    assert len(os.listdir(tmp_path)) == 1
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_the_message_says_what_the_name_stands_for_and_the_kind_can_be_chosen():
@@ -61,7 +59,7 @@ def test_the_message_says_what_the_name_stands_for_and_the_kind_can_be_chosen():
 def test_any_name_can_be_made_one(name, tmp_path):
     made = make_file_name(name)
     (tmp_path / f"{made}-{'0' * 16}.npy").touch()
-    assert os.listdir(tmp_path) == [f"{made}-{'0' * 16}.npy"]
+    assert [path.name for path in tmp_path.iterdir()] == [f"{made}-{'0' * 16}.npy"]
 
 
 def test_a_simulated_scan_of_a_hostile_subject_has_no_name():

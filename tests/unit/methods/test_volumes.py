@@ -121,8 +121,8 @@ def test_other_scales_are_refused():
     for scale in (0, 1, 5):
         with pytest.raises(SettingError, match=f"not {scale}"):
             degrade_volume(make_oblique(), scale=scale)
-    with pytest.raises(SettingError, match="kind must be blur or kspace"):
-        degrade_volume(make_oblique(), scale=2, kind="field")
+    with pytest.raises(SettingError, match="degradation must be blur or kspace"):
+        degrade_volume(make_oblique(), scale=2, degradation="field")
 
 
 def test_scale_1_keeps_the_grid():

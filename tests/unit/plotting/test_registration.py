@@ -51,9 +51,9 @@ def test_edges_lie_on_the_border_of_what_is_bright():
 def test_scans_on_different_grids_are_refused(head, tmp_path):
     shifted = head.with_voxels(head.voxels, head.affine + np.outer([1, 0, 0, 0], [0, 0, 0, 1]))
     for other in (head.with_voxels(head.voxels[1:]), shifted):
-        with pytest.raises(DataError, match="resample them to it first"):
+        with pytest.raises(DataError, match="resample them with resample_to"):
             draw_registration(head, other, head, tmp_path / "registration.png")
-        with pytest.raises(DataError, match="resample them to it first"):
+        with pytest.raises(DataError, match="resample them with resample_to"):
             draw_registration(head, head, other, tmp_path / "registration.png")
     assert not any(tmp_path.iterdir())
 

@@ -21,6 +21,7 @@ __all__ = ["DicomFile", "find_dicom_folders", "open_dicom_files"]
 
 _PREAMBLE_BYTES = 128
 _MARK = b"DICM"
+_LOOKED_AT_BYTES = 256
 _DICOM_ENDINGS = (".dcm", ".ima")
 _DIGITS = re.compile(r"\d+")
 _DIRECTORY_END_BYTES = 22 + 65535  # with the longest comment
@@ -90,7 +91,10 @@ def open_dicom_files(path: Path) -> Iterator[list[DicomFile]]:
         return
     if not is_zipfile(path):
         with alone.open() as stream:
-            known = describe_foreign(path.name, stream.read(SNIFFED_BYTES))
+            start = stream.read(SNIFFED_BYTES)
+        if start.startswith(b"PK\3\4"):
+            raise VolumeError("the zip archive is damaged or cut short; fetch it again")
+        known = describe_foreign(path.name, start)
         raise VolumeError(
             f"this is {known}"
             if known
@@ -110,16 +114,32 @@ def _on_disk(file: Path, name: str) -> DicomFile:
 
 def _marked(files: list[DicomFile]) -> list[DicomFile]:
     """Keep the files that bear the mark, and refuse one that seems to have lost it: its slice would go unnoticed."""
-    has_mark = [_has_mark(file) for file in files]
+    starts = [_start(file) for file in files]
+    has_mark = [start[_PREAMBLE_BYTES:].startswith(_MARK) for start in starts]
     marked = [file for file, has in zip(files, has_mark, strict=True) if has]
     patterns = {_pattern(file.name) for file in marked}
-    for file, has in zip(files, has_mark, strict=True):
-        if not has and _pattern(file.name) in patterns and len(marked) > 1:
-            raise VolumeError(
-                f"{file.name} is named like the DICOM files beside it but does not bear their mark: cut short? Export it "
-                "again, or move it away"
-            )
+    suffixes = {PurePath(file.name).suffix for file in marked}
+    for file, start, has in zip(files, starts, has_mark, strict=True):
+        name = PurePath(file.name)
+        if has or name.name.startswith("."):
+            continue
+        if name.suffix.lower() in _DICOM_ENDINGS:
+            why = "is named as DICOM"
+        elif len(marked) > 1 and _pattern(file.name) in patterns:
+            why = "is named like the DICOM files beside it"
+        elif marked and name.suffix in suffixes and _is_like_dicom(start):
+            why = "looks like a damaged DICOM file"
+        else:
+            continue
+        raise VolumeError(
+            f"{file.name} {why} but does not bear the DICOM mark: cut short? Export it again, or move it away"
+        )
     return marked
+
+
+def _start(file: DicomFile) -> bytes:
+    with file.open() as stream:
+        return stream.read(_LOOKED_AT_BYTES)
 
 
 def _pattern(name: str) -> str:
@@ -127,14 +147,10 @@ def _pattern(name: str) -> str:
     return _DIGITS.sub("#", name)
 
 
-def _has_mark(file: DicomFile) -> bool:
-    with file.open() as stream:
-        has_mark = stream.read(_PREAMBLE_BYTES + len(_MARK))[_PREAMBLE_BYTES:] == _MARK
-    name = PurePath(file.name).name.lower()
-    if not has_mark and name.endswith(_DICOM_ENDINGS) and not name.startswith("."):
-        # Passed over, an empty last slice would go unnoticed.
-        raise VolumeError(f"{file.name} is named as DICOM but does not bear its mark: cut short? Export it again")
-    return has_mark
+def _is_like_dicom(start: bytes) -> bool:
+    """Tell whether a file without the mark may be what is left of one: nothing, an empty preamble, or a mark moved."""
+    meta_group = start[_PREAMBLE_BYTES + len(_MARK) :].startswith(b"\2\0\0\0")
+    return not any(start[:_PREAMBLE_BYTES]) or _MARK in start or meta_group
 
 
 def _require_whole_directory(path: Path, listed: int) -> None:

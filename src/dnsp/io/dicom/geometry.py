@@ -114,7 +114,7 @@ def _line(ordered: Sequence[Slice], normal: Array) -> tuple[Array, Array]:
     sideways = positions - positions[0] - np.outer(heights - heights[0], normal)
     drift = np.linalg.norm(sideways, axis=1)
     allowed = np.maximum(_UNEVEN * ordered[0].pixel_spacing.min(), _LARGEST_TILT * (heights - heights[0]))
-    if (drift > np.maximum(allowed, rounding)).any():
+    if (drift > allowed + rounding).any():
         raise VolumeError(
             f"the slices are shifted sideways by up to {_length(float(drift.max()))} mm (gantry tilt): their positions do not "
             "follow their normal; resample the series to a straight stack first"

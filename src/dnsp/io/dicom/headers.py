@@ -26,6 +26,7 @@ __all__ = ["Header", "fact", "guard", "read_headers", "require_pydicom"]
 
 _LOGGERS = ("pydicom", "openjpeg", "libjpeg", "pylibjpeg", "PIL")
 _DIRECTORY_CLASS = "1.2.840.10008.1.3.10"  # the SOP class of a DICOMDIR
+_STANDARD_ROOT = "1.2.840.10008."
 _SPECTROSCOPY_CLASSES = ("1.2.840.10008.5.1.4.1.1.4.2",)  # they have rows and columns, but no image
 _MODALITIES_WITHOUT_IMAGES = ("SR", "PR", "KO", "REG", "FID", "DOC", "PLAN", "RTSTRUCT", "RTPLAN")
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -79,18 +80,26 @@ class Header(NamedTuple):
 
     @property
     def should_hold_image(self) -> bool:
-        """Whether its class is one of images (or unknown, in a file cut short), whatever else is there."""
-        from pydicom.uid import UID
-
+        """Whether its class is not surely one of something else than images, whatever else is there."""
         meta = getattr(self.dataset, "file_meta", {})
-        uid = self.dataset.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
-        is_image_class = "Image Storage" in UID(str(uid)).name if uid else True
-        return is_image_class and self.dataset.get("Modality") not in _MODALITIES_WITHOUT_IMAGES
+        classes = {str(self.dataset.get("SOPClassUID") or ""), str(meta.get("MediaStorageSOPClassUID") or "")} - {""}
+        is_of_images = len(classes) != 1 or not _is_class_without_images(classes.pop())
+        return is_of_images and self.dataset.get("Modality") not in _MODALITIES_WITHOUT_IMAGES
 
     @property
     def frames(self) -> int:
         """How many frames it says it holds."""
         return int(self.dataset.get("NumberOfFrames") or 1)
+
+
+def _is_class_without_images(uid: str) -> bool:
+    """Tell whether a SOP class is a known one of other objects, or a private one."""
+    from pydicom.uid import UID
+
+    sop_class = UID(uid)
+    if uid.startswith(_STANDARD_ROOT):
+        return sop_class.name != uid and "Image Storage" not in sop_class.name
+    return sop_class.is_valid
 
 
 def require_pydicom() -> None:

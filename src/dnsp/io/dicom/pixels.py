@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["drop_copies", "read_voxels"]
 
 _FREE_BYTES, _LARGEST_GROWTH = 1 << 29, 400
+_PLACING = (
+    *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
 _JPEG_NAMES = ("JPEG", "High-Throughput JPEG")
 _END_OF_IMAGE = b"\xff\xd9"  # cannot occur inside a frame of JPEG, JPEG-LS or JPEG 2000
 
 
 def drop_copies(headers: list[Header]) -> list[Header]:
-    """Keep one of the files that hold the same image: of the same SOPInstanceUID, header and pixels.
+    """Keep one of the files that hold the same image: of the same SOPInstanceUID, in the same place, with the same pixels.
 
     Files of the same UID with other pixels are all kept (some anonymisers give every image the same UID).
     """
@@ -45,7 +49,7 @@ def drop_copies(headers: list[Header]) -> list[Header]:
 
 
 def _is_copy(header: Header, other: Header) -> bool:
-    if header.dataset != other.dataset:
+    if any(header.dataset.get(word) != other.dataset.get(word) for word in _PLACING):
         return False
     with guard(header.file.name):
         pixels = _decode(header.file)

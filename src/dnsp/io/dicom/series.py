@@ -50,14 +50,14 @@ def choose_series(headers: list[Header], series_uid: str | None) -> list[Header]
 def _require_undamaged(headers: list[Header], chosen: list[str], *, named: bool) -> None:
     """Refuse a file that may be a damaged slice of a chosen series: dropped, it would be lost in silence."""
     for header in headers:
-        if header.holds_image or not (header.is_cut or header.should_hold_image):
+        if header.holds_image or not header.should_hold_image:
             continue
         of_chosen = header.series in chosen or (header.is_cut and any(uid.startswith(header.series) for uid in chosen))
-        if of_chosen and header.should_hold_image:
+        if of_chosen:
             raise VolumeError(
                 f"{header.file.name} belongs to the series but holds no image: cut short? Export it again"
             )
-        if header.should_hold_image and not named:
+        if not named:
             raise VolumeError(
                 f"{header.file.name} should hold an image but does not: cut short? Export it again, or choose another "
                 "series with --series"

@@ -36,7 +36,8 @@ _LABELS = (
     "DiffusionGradientOrientation",
 )
 # What only puts them in order, as each slice may have a value of its own.
-_ORDERS = ("AcquisitionDateTime", "AcquisitionTime", "InstanceNumber")
+_ORDERS = ("AcquisitionDateTime", "AcquisitionTime", "ContentTime", "InstanceNumber")
+_DATE_OF = {"AcquisitionTime": "AcquisitionDate", "ContentTime": "ContentDate"}
 _ECHO_WORD = re.compile(r"TE\d+")  # some scanners write the echo into the image type
 _NAMED = 3
 
@@ -207,8 +208,8 @@ def _number(one: Slice, word: str) -> float | None:
         return _instance(one)
     text = _text(one, word).partition("+")[0]
     digits, _, fraction = text.partition(".")
-    if word == "AcquisitionTime":
-        date = _text(one, "AcquisitionDate")
+    if word in _DATE_OF:
+        date = _text(one, _DATE_OF[word])
         digits = f"{date}{digits.replace(':', '').ljust(6, '0')}"
     return float(f"{digits}.{fraction or 0}") if f"{digits}{fraction}".isdecimal() else None
 
@@ -243,7 +244,7 @@ def _say_repeated(places: list[list[Slice]]) -> str:
         if len(values) > 1:
             more = ", ..." if len(values) > _NAMED else ""
             differing.append(f"{word} ({', '.join(values[:_NAMED])}{more})")
-    why = f"they differ in {' and '.join(differing)}" if differing else "they look like copies"
+    why = f"they differ in {' and '.join(differing)}" if differing else "nothing in their headers tells them apart"
     each = f", {most} at most of them" if most > 1 else ""
     return (
         f"{count} slices lie at only {len(places)} positions{each} ({pair[0].name} and {pair[1].name}, for two): {why}"

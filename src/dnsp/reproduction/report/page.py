@@ -21,7 +21,7 @@ Text: TypeAlias = "Markup | str"  # a str is escaped where it is shown
 
 
 class Figure(NamedTuple):
-    """A figure of the paper made anew: its number there, and its HTML or why it is left out."""
+    """A figure of the paper drawn from our results: its number there, and its HTML or why it is left out."""
 
     label: str
     title: str

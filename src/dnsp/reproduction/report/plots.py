@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 import warnings
 from collections.abc import Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -21,6 +22,7 @@ Content = TypeVar("Content")  # Line or Bar
 
 _WIDTH_IN = 5.4  # narrow, so that its letters stay legible on a phone
 _MOST_MARKERS = 12
+_TITLE_LETTERS = 42  # of a line
 
 
 class Line(NamedTuple):
@@ -79,7 +81,7 @@ def draw_lines(panels: Sequence[Panel[Line]], *, x_label: str, y_label: str, x_t
             for x, interval in zip(line.x, line.intervals, strict=False):
                 if interval is not None:
                     axes.vlines(x, interval.low, interval.high, color=style["color"], linewidth=1, alpha=0.7)
-        axes.set(title=as_plain_text(panel.title), xlabel=x_label, ylabel=panel.y_label or y_label)
+        axes.set(title=_wrap(panel.title), xlabel=x_label, ylabel=panel.y_label or y_label)
         if all(x == int(x) for line in panel.content for x in line.x):
             axes.xaxis.get_major_locator().set_params(integer=True)
         places = x_ticks or {x for line in panel.content for x in line.x}
@@ -110,15 +112,16 @@ def draw_intervals(panels: Sequence[Panel[Bar]], *, x_label: str, zero: bool = F
     for place, (axes, panel) in enumerate(zip(column, panels, strict=True)):
         bars = panel.content
         for row, bar in enumerate(bars[::-1]):
-            colour = _COLOURS[place % len(_COLOURS)]
+            colour = _COLOURS[0 if zero else place % len(_COLOURS)]
             axes.hlines(row, bar.interval.low, bar.interval.high, color=colour, linewidth=2.4)
             axes.vlines(list(bar.interval), row - 0.18, row + 0.18, color=colour, linewidth=1.6)
-            axes.plot(bar.mean, row, marker=_MARKERS[place % len(_MARKERS)], color=colour, markersize=6)
+            marker = _MARKERS[0 if zero else place % len(_MARKERS)]
+            axes.plot(bar.mean, row, marker=marker, color=colour, markersize=6)
         if zero:
             axes.axvline(0, color="#1c232b", linewidth=1)
         axes.set_yticks(range(len(bars)), [as_plain_text(bar.name) for bar in bars[::-1]])
         axes.set_ylim(-0.6, len(bars) - 0.4)
-        axes.set_title(as_plain_text(panel.title))
+        axes.set_title(_wrap(panel.title))
         _clean(axes)
     column[-1].set_xlabel(x_label)
     return _as_svg(figure)
@@ -133,6 +136,10 @@ def _new_figure(height_in: float) -> Any:
     figure = Figure(figsize=(_WIDTH_IN, height_in), layout="constrained", facecolor="white")
     FigureCanvasSVG(figure)
     return figure
+
+
+def _wrap(title: str) -> str:
+    return "\n".join(as_plain_text(line) for line in textwrap.wrap(title, _TITLE_LETTERS)) or " "
 
 
 def _clean(axes: Any) -> None:

@@ -46,7 +46,7 @@ def render_properties(results: Results, cells: Cells, numbers: Numbers) -> Marku
         name = results.title(dataset) + ("" if scale == 1 else f", \N{MULTIPLICATION SIGN}{scale}")
         head = ["Method", "Rank less\nthe truth's", "95 %", "Sharpness,\npart of the truth's", "95 %"]
         parts.append(html.paragraph(say("{}: {}", name, _describe(without, cells))))
-        parts.append(html.table(head, rows, name))
+        parts.append(html.folded(f"The numbers of {name}", html.table(head, rows, name)))
     if len(parts) == 1:
         text: Markup = html.absent("Left out: the folder holds no EDSR without priors.")
         return text

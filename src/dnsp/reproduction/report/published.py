@@ -33,7 +33,7 @@ METHOD_NAMES = {
     "input": "Input, as it is",
     "bicubic": "Bicubic",
     "srsw": "SRSW",
-    "lrtv": "LRTV",
+    "lrtv": "LRTV, authors' weights",
     "lrtv-tuned": "LRTV, weights tuned on the known blur",
     "srcnn-NP": "SRCNN",
     "dcsrn-NP": "DCSRN",

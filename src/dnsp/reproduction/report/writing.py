@@ -96,7 +96,7 @@ def write_report(results: Path) -> Path:
     shown = join([_list_absent(figures), *(html.figure(figure) for figure in figures)])
     sections = [
         Section("summary", "The answer", render_summary(found, cells, numbers)),
-        Section("questions", "The experiments", _list_questions(found)),
+        Section("data", "Data and experiments", join([_list_data(found), _list_questions(found)])),
         Section(
             "tables",
             "Tables",
@@ -136,6 +136,17 @@ _STATISTICS_NOTE = (
 )
 
 
+def _list_data(results: Results) -> Text:
+    """List the data sets, and what stands in for those of the paper."""
+    html = elements()
+    data = [
+        say("{}{}", html.strong(results.title(key)), f": {facts.name}" if facts.stands_for else "")
+        for key, facts in results.datasets.items()
+    ]
+    listed: Text = html.bullets(data)
+    return listed
+
+
 def _list_questions(results: Results) -> Text:
     """List the experiments with settings of their own, and what each asks."""
     own = [one for one in results.run.budget.get("evidence") or () if isinstance(one, dict)]
@@ -167,11 +178,7 @@ def _render_lead(results: Results) -> Text:
         ran,
         note,
     )
-    data = [
-        say("{}{}", html.strong(results.title(key)), f": {facts.name}" if facts.stands_for else "")
-        for key, facts in results.datasets.items()
-    ]
-    return join([*warnings, html.paragraph(sentence, "lead"), html.bullets(data)])
+    return join([*warnings, html.paragraph(sentence, "lead")])
 
 
 def _list_absent(figures: list[Figure]) -> Text:

@@ -268,7 +268,7 @@ def test_a_damaged_zip(series_folder, tmp_path):
     archive.write_bytes(content)
     assert "damaged or cut short (Bad CRC-32" in refusal(archive)
     archive.write_bytes(content[:-30])
-    assert "neither a DICOM file nor a zip" in refusal(archive)
+    assert "the zip archive is damaged or cut short" in refusal(archive)
 
 
 def test_a_file_that_may_not_be_read(series_folder, monkeypatch):

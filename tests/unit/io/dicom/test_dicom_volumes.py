@@ -59,6 +59,7 @@ TELLING = {
     "time over midnight": setting(
         AcquisitionDate=lambda t, _: f"2020030{4 + t}", AcquisitionTime=lambda t, _: ("235959.5", "000002")[t]
     ),
+    "content time": setting(ContentTime=lambda t, k: f"12000{5 * t}.{k}"),
     "date and time": setting(AcquisitionDateTime=lambda t, _: f"2020030410150{t}.125+0100"),
     "acquisition": setting(AcquisitionNumber=lambda t, _: t + 1),
     "temporal index": setting(TemporalPositionIndex=lambda t, _: t + 1),
@@ -134,7 +135,7 @@ def test_volumes_that_lie_apart_are_refused(volumes):
 def test_images_that_nothing_tells_apart_are_refused(volumes):
     folder, _, _ = volumes(setting())
     assert "18 slices lie at only 9 positions" in refusal(folder)
-    assert "they look like copies" in refusal(folder)
+    assert "nothing in their headers tells them apart" in refusal(folder)
 
 
 def test_one_image_too_many_is_refused(make_series, tmp_path):
@@ -197,6 +198,9 @@ def test_an_enhanced_file_of_two_volumes_is_read_as_one_scan(make_enhanced, tmp_
 def test_a_file_copied_by_the_export_is_read_once(series_folder, make_series):
     shutil.copy(series_folder / "IM13", series_folder / "IM13 (1)")
     shutil.copytree(series_folder / "more", series_folder / "again")
+    again = dcmread(series_folder / "IM33")
+    again.InstanceCreationTime = "101112"  # written again by another program
+    again.save_as(series_folder / "again" / "IM33")
     np.testing.assert_array_equal(read_dicom(series_folder).voxels, make_series().voxels.astype(np.float32))
 
 
@@ -284,6 +288,33 @@ def test_a_damaged_image_of_another_series_is_left_alone_where_the_series_is_nam
 def test_a_file_that_lost_its_mark_is_missed_by_its_name(series_folder, content):
     (series_folder / LAST).write_bytes(content)
     assert f"{LAST} is named like the DICOM files beside it" in refusal(series_folder)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda _: b"", id="empty"),
+        pytest.param(lambda whole: whole[:90], id="cut in its preamble"),
+        pytest.param(lambda whole: whole[:128] + b"DICN" + whole[132:], id="a mark of other letters"),
+        pytest.param(lambda whole: whole[3:], id="a mark moved"),
+    ],
+)
+def test_a_file_that_lost_its_mark_is_missed_by_its_content(series_folder, damage):
+    whole = (series_folder / LAST).read_bytes()
+    (series_folder / LAST).unlink()
+    (series_folder / "some name").write_bytes(damage(whole))
+    assert "some name looks like a damaged DICOM file" in refusal(series_folder)
+
+
+def test_other_files_in_the_folder_are_left_alone(series_folder):
+    for name, content in {
+        "README": b"about these scans",
+        "flag.done": b"",
+        "viewer.exe": b"MZ" + bytes(500),
+        "notes 12": b"x" * 300,
+    }.items():
+        (series_folder / name).write_bytes(content)
+    assert read_dicom(series_folder).voxels.shape == SHAPE
 
 
 def test_a_link_to_a_slice_that_is_not_there_is_missed(series_folder, tmp_path):
