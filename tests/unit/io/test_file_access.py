@@ -340,7 +340,7 @@ def test_other_formats_are_named_with_what_to_do(tmp_path, refusal, name, conten
         (b"NRRD0004\ntype: short\n", "an NRRD file"),
         (b"\0" * 128 + b"DICM" + b"\0" * 400, "a DICOM file"),
         (b"PK\3\4" + b"\0" * 400, "a zip archive"),
-        (gzip.compress(gzip.compress(b"text"), mtime=0), "a gzip-compressed file"),
+        (gzip.compress(gzip.compress(b"text", mtime=0), mtime=0), "a gzip-compressed file"),
         (b"BZh91AY", "a bzip2-compressed file"),
     ],
 )
