@@ -83,15 +83,6 @@ def train(
     from dnsp.training import train as run
 
     require_positive(epochs=epochs, per_slice=per_slice, fraction=fraction)
-    scans = find_cohort(
-        cohort,
-        subjects=split_commas(subject, "--subject"),
-        suffix=suffix,
-        entities=read_entities(entity),
-        pattern=pattern,
-        low_session=low_session,
-        high_session=high_session,
-    )
     config = make_config(
         recipe,
         {
@@ -107,6 +98,15 @@ def train(
             "initial_model": initial_model,
             "seed": seed,
         },
+    )
+    scans = find_cohort(
+        cohort,
+        subjects=split_commas(subject, "--subject"),
+        suffix=suffix,
+        entities=read_entities(entity),
+        pattern=pattern,
+        low_session=low_session,
+        high_session=high_session,
     )
     with TrainingProgress() as progress:
         model = run(

@@ -15,6 +15,7 @@ from dnsp.registration import register_pairs
 from dnsp.training.callbacks import TrainingCallback
 from dnsp.training.config import TrainingConfig
 from dnsp.training.loop import train_network
+from dnsp.training.modules import find_initial_model
 from dnsp.training.run_data import Resources, TrainingData
 
 __all__ = ["Cohort", "find_training_scans", "split_training_scans", "train"]
@@ -107,7 +108,9 @@ def train(
     ...     train(cohort, Path(folder, "run"), config=config).name
     'model.safetensors'
     """
-    config, output = config or TrainingConfig(), Path(output)
+    config, output, resources = config or TrainingConfig(), Path(output), resources or Resources()
+    find_initial_model(config)  # what is missing shows before the scans are read
+    resources.make_fabric()
     cohort = find_training_scans(source)
     scans = cohort.scans
     pairs = [scan for scan in scans if isinstance(scan, PairedScan)]

@@ -76,7 +76,8 @@ def train_network(
         If the initial model cannot be used.
     """
     output, resources = Path(output), resources or Resources()
-    fabric = resources.launch_fabric()
+    fabric = resources.make_fabric()
+    fabric.launch()
     told = CallbackList(callbacks if fabric.is_global_zero else ())
     record = RunRecord(output, config=config, data=data, initial_model=find_initial_model(config))
     if record.is_finished():
@@ -84,8 +85,7 @@ def train_network(
         return record.model_path
 
     network, description = make_network(config)
-    cache = resources.cache or output / "pairs"
-    pairs = _read_pairs(data, config, cache, network=network, resources=resources, fabric=fabric, told=told)
+    pairs = _read_pairs(data, config, output, network=network, resources=resources, fabric=fabric, told=told)
     train_pairs, validation_pairs = pairs[: len(data.training)], pairs[len(data.training) :]
     slices = _choose_fraction(train_pairs, config)
     if fabric.is_global_zero:
@@ -149,7 +149,7 @@ def train_network(
 def _read_pairs(
     data: TrainingData,
     config: TrainingConfig,
-    cache: Path,
+    output: Path,
     *,
     network: Network,
     resources: Resources,
@@ -162,7 +162,7 @@ def _read_pairs(
         [*data.training, *data.validation],
         settings=config.pairs,
         network=network,
-        folder=cache,
+        folder=resources.cache or output / "pairs",
         workers=resources.workers,
     )
     filled = read(on_subject=told.on_scans_read) if fabric.is_global_zero else None

@@ -32,7 +32,8 @@ def make_config(recipe: str | Path | None = None, changes: Mapping[str, Any] | N
         A TOML file of settings in tables named after the groups of `TrainingConfig`. By default the paper's settings.
     changes : mapping, optional
         Settings that replace those of the recipe, nested as in it. Those that are None are left out. A degradation
-        without a scale brings a scale that fits: 1 for "low-field" and "paired", else the recipe's or 2.
+        without a scale brings a scale that fits: 1 for "low-field" and "paired", else the recipe's or 2. An initial model
+        takes the place of the recipe's network.
 
     Returns
     -------
@@ -123,6 +124,8 @@ def _complaint_about(settings: Mapping[str, Any]) -> str:
 
 
 def _merge_and_convert(settings: Mapping[str, Any], changed: Mapping[str, Any]) -> TrainingConfig:
+    if changed.get("initial_model") and not is_class_name(str(settings.get("network"))):
+        settings = {name: value for name, value in settings.items() if name not in ("network", "network_arguments")}
     merged = _merge(settings, changed)
     if merged.get("initial_model") and not is_class_name(str(merged.get("network", "a:a"))):
         raise SettingError("initial_model states its network: leave network out")

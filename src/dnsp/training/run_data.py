@@ -75,8 +75,8 @@ class Resources:
     def __post_init__(self) -> None:
         check_settings(self)
 
-    def launch_fabric(self) -> Fabric:
-        """Start Lightning Fabric, in single precision whatever the network computes in.
+    def make_fabric(self) -> Fabric:
+        """Make Lightning Fabric, in single precision whatever the network computes in, without starting processes.
 
         Raises
         ------
@@ -92,14 +92,12 @@ class Resources:
         from lightning_fabric.utilities.exceptions import MisconfigurationException
 
         try:
-            fabric = Fabric(accelerator=self.accelerator, devices=self.devices, precision="32-true")
+            return Fabric(accelerator=self.accelerator, devices=self.devices, precision="32-true")
         except (MisconfigurationException, ValueError, RuntimeError) as error:
             raise SettingError(
                 f"{self.devices} devices of accelerator {self.accelerator!r} are not available on this machine "
                 f"({' '.join(str(error).split())[:200]}); use --accelerator cpu"
             ) from error
-        fabric.launch()
-        return fabric
 
 
 def _names(scans: Sequence[Scan | PairedScan]) -> tuple[str, ...]:

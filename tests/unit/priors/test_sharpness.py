@@ -76,7 +76,7 @@ def test_bounded_filters_keep_zero_mean_and_gain():
 
 
 def test_bounded_sharpness_is_at_most_64_times_the_energy():
-    # the checkerboard is what the Laplacian amplifies most: the bound is reached, and the objective's beta rests on it
+    # the checkerboard is what the Laplacian amplifies most: the bound is reached, and the range of beta follows from it
     i, j = torch.meshgrid(torch.arange(40), torch.arange(40), indexing="ij")
     board = ((i + j) % 2 * 2.0 - 1)[None, None]
     prior = LearnableSharpnessPrior(1, noise_variance=0.0)

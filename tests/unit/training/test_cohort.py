@@ -7,7 +7,7 @@ import pytest
 
 import dnsp
 from dnsp.data import PairedScan, Scan, Split, find_cohort
-from dnsp.errors import DataError, DataWarning, SettingError
+from dnsp.errors import DataError, DataWarning, ModelError, SettingError
 from dnsp.networks import load_model
 from dnsp.training import PairSettings, Resources, TrainingCallback, cohort, write_filter_patches
 from dnsp.training.patch_lists import read_patch_list
@@ -120,6 +120,13 @@ def test_a_cohort_that_cannot_be_used_is_one_line(folder, make_settings, tmp_pat
         dnsp.train(folder, tmp_path / "run", config=make_settings(validation_subjects=4))
     with pytest.raises(DataError, match="no scan of subject x"):
         dnsp.train(folder, tmp_path / "run", config=make_settings(), split=Split(("x",), ()))
+
+
+def test_what_is_missing_shows_before_the_cohort_is_read(tmp_path, make_settings):
+    with pytest.raises(ModelError, match="nowhere"):
+        dnsp.train(tmp_path / "none", tmp_path, config=make_settings(network_arguments={}, initial_model="nowhere"))
+    with pytest.raises(SettingError, match="accelerator 'abacus' are not available"):
+        dnsp.train(tmp_path / "none", tmp_path, config=make_settings(), resources=Resources(accelerator="abacus"))
 
 
 # The patches of the learnable filters

@@ -189,6 +189,16 @@ def test_the_changes_are_to_blame_where_they_are_wrong(write):
     assert str(caught.value).startswith(f"{path}: seed must be")
 
 
+def test_an_initial_model_takes_the_place_of_the_recipe_s_network(write):
+    path = write('network = "dcsrn"\nseed = 4\n[network_arguments]\ngrowth = 4\n')
+    config = make_config(path, {"initial_model": "edsr-small"})
+    assert (config.initial_model, config.network_arguments, config.seed) == ("edsr-small", {}, 4)
+    own = make_config(write('network = "mine:Sharpen"\n'), {"initial_model": "model.safetensors"})
+    assert own.network == "mine:Sharpen"  # it names the class that is trusted
+    with pytest.raises(SettingError, match="leave network out"):
+        make_config(changes={"initial_model": "edsr-small", "network": "dcsrn"})
+
+
 SEQUENCE = {"repetition_time_ms": 2000.0, "echo_time_ms": 30.0, "flip_angle_deg": 90.0}
 
 
