@@ -179,3 +179,14 @@ def test_an_output_in_a_folder_keeps_the_name(dnsp, scan, tmp_path):
     (tmp_path / "out").mkdir()
     assert dnsp("degrade", scan, "-o", tmp_path / "out").code == 0
     assert nib.load(tmp_path / "out" / "scan.nii.gz").shape == (10, 12, 10)
+
+
+@pytest.mark.parametrize("command", ["enhance", "degrade", "train", "register", "simulate", "evaluate"])
+def test_a_path_that_is_too_long_is_one_line(dnsp, tmp_path, command):
+    source = tmp_path / ("a" * 300)
+    more = {"evaluate": (source,), "enhance": ("-o", tmp_path / "out", "--method", "bicubic")}
+    outcome = dnsp(command, source, *more.get(command, ("-o", tmp_path / "out")))
+    assert outcome.code == 1
+    assert len(outcome.err.splitlines()) == 1
+    assert "a" * 300 in outcome.err
+    assert "unexpected" not in outcome.err

@@ -237,6 +237,23 @@ def check_series(folder, volume):
         assert any(np.array_equal(pixels.T, frames[:, :, k, t]) for t in range(frames.shape[3])), f"other pixels at {k}"
 
 
+def make_pixels(rng, folder):
+    """Damage within the pixels of a slice, mostly compressed ones."""
+    files, _ = slices(rng)
+    victim = rng.integers(len(files))
+    for k, one in enumerate(files):
+        content = packed(one)
+        at = content.find(b"\xe0\x7f\x10\x00")
+        (folder / f"IM{k}").write_bytes(damaged(rng, content, first=at + 12) if k == victim else content)
+    return folder
+
+
+def check_shape(_, volume):
+    """Damaged pixels may be read as others; no decoder can tell. None are lost, and none have no number."""
+    assert volume.voxels.shape[:3] == (8 * SHAPE[0], 8 * SHAPE[1], SHAPE[2])
+    assert np.isfinite(volume.voxels).all()
+
+
 def make_zip(rng, folder):
     files, _ = slices(rng)
     stream = io.BytesIO()
@@ -282,6 +299,7 @@ ATTACKS = {
     "gzip": (make_gzip, check_nifti, 300),
     "MGH": (make_mgh, check_mgh, 500),
     "DICOM": (make_series, check_series, 80),
+    "pixels": (make_pixels, check_shape, 40),
     "zip": (make_zip, check_zip, 80),
     "anything": (make_anything, check_nothing, 600),
 }

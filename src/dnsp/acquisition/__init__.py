@@ -9,15 +9,24 @@ from dnsp.acquisition.degradation import (
     degrade,
     make_low_field,
 )
+from dnsp.acquisition.description import Acquisition, AcquisitionBelief, sampling_with_blur
 from dnsp.acquisition.kspace import crop_kspace, truncate_kspace
+from dnsp.acquisition.local_range import limit_to_local_range, outside_local_range
 from dnsp.acquisition.low_field import LowField, estimate_noise_sigma, lower_field
+from dnsp.acquisition.noise import add_rician_noise, noise_reference
+from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
+from dnsp.acquisition.sampling import AxisSampling
 from dnsp.acquisition.volumes import Resolution, degrade_volume, lower_field_volume
 
 __all__ = [
+    "Acquisition",
+    "AcquisitionBelief",
+    "AxisSampling",
     "DegradationName",
     "DegradationSettings",
     "LowField",
     "Resolution",
+    "add_rician_noise",
     "apply_degradation",
     "bicubic_enlarge",
     "block_mean",
@@ -27,8 +36,14 @@ __all__ = [
     "degrade",
     "degrade_volume",
     "estimate_noise_sigma",
+    "limit_to_local_range",
     "lower_field",
     "lower_field_volume",
     "make_low_field",
+    "noise_reference",
+    "outside_local_range",
+    "sampling_with_blur",
+    "sinc_enlarge",
+    "spline_enlarge",
     "truncate_kspace",
 ]

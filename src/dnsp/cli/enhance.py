@@ -16,11 +16,11 @@ from dnsp.volume import Plane
 
 __all__ = ["enhance"]
 
-MethodName: TypeAlias = Literal["network", "bicubic", "lrtv", "lrtv-tuned", "srsw"]
+MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"]
 
-INCLUDED_MODEL_WARNING = (
-    "the included models undo a Gaussian blur of 1 pixel with block means and harm scans that have another blur or noise "
-    "(by up to 10 dB); use --method bicubic or --method lrtv unless you know that your scan has this blur"
+PAPER_MODEL_WARNING = (
+    "this model undoes a Gaussian blur of 1 pixel with block means and harms scans that have another blur or noise (by up to "
+    "10 dB); use the default model (leave out --model) unless you know that your scan has this blur"
 )
 _MOST_THREADS = 1024
 
@@ -42,10 +42,37 @@ def enhance(
     method: Annotated[
         MethodName,
         typer.Option(
-            help="A trained network; bicubic interpolation; lrtv, or lrtv-tuned for scans without noise; or srsw, "
+            help="A trained network; bicubic, spline or sinc interpolation, which invent nothing; lrtv, or "
+            " lrtv-tuned for scans without noise; or srsw, "
             "which needs --database."
         ),
     ] = "network",
+    blur: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|SIGMA|kspace|hamming|hann|fermi",
+            help="How the scan was sampled, for the default model. auto estimates it and leans to the sharper side. SIGMA is "
+            "a Gaussian before block means, in output voxels; 0 is block means alone. kspace is truncated k-space; the "
+            "others are its windows.",
+        ),
+    ] = "auto",
+    noise: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|FRACTION",
+            help="Noise of the scan, for the default model: its standard deviation as a fraction of the 99.9th percentile.",
+        ),
+    ] = "auto",
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Treat the warnings about a result as errors: do not write it, and exit with code 1."
+        ),
+    ] = False,
+    uncertainty: Annotated[
+        bool,
+        typer.Option("--uncertainty", help="Write a map of the standard error beside the result, NAME_uncertainty."),
+    ] = False,
     model: Annotated[
         str,
         typer.Option(
@@ -88,8 +115,9 @@ def enhance(
 ) -> None:
     """Enlarge and sharpen a scan, or every scan of a folder.
 
-    The included models undo one blur: a Gaussian of 1 pixel and block means, without noise. They harm scans that do not
-    have it. For other scans, use --method bicubic or --method lrtv, or a model that you trained on your own scans.
+    The default model estimates the noise and the blur of each scan and sharpens it accordingly. If you know how the scan was
+    acquired, say so with --blur and --noise: the gain is larger. The .json beside the result says what was found, whether
+    the result agrees with the scan, and how far it overshoots. --model paper-x2 (x3, x4) undoes the paper's blur alone.
 
     Exit code 0: all scans are done. 1: at least one scan failed, and the others are done. 2: the command was wrong, and
     nothing was done.
@@ -110,14 +138,25 @@ def enhance(
         database=database,
         device=device,
         precision=precision,  # type: ignore[arg-type]  # checked there
+        blur=blur,
+        noise=noise,  # type: ignore[arg-type]  # likewise
     )
-    if method == "network" and model in ("default", *included_models()):
-        warn(INCLUDED_MODEL_WARNING)
+    if method == "network" and model != "default" and model in included_models():
+        warn(PAPER_MODEL_WARNING)
     options = FileOptions(
         dicom=dicom, series_uid=series, volume=volume, fill_non_finite=fill_non_finite, overwrite=overwrite
     )
     with JobProgress("enhancing") as progress:
-        results = enhance_files(source, output, chosen, plane=plane, options=options, callback=progress)
+        results = enhance_files(
+            source,
+            output,
+            chosen,
+            plane=plane,
+            options=options,
+            with_uncertainty=uncertainty,
+            strict=strict,
+            callback=progress,
+        )
     failed = sum(result.error is not None for result in results)
     typer.echo(f"{len(results) - failed} of {len(results)} scans enhanced", err=True)
     if failed:

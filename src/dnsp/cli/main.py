@@ -93,6 +93,12 @@ def main(arguments: list[str] | None = None) -> None:
         except DnspError as error:
             complain(error)
             sys.exit(EXIT_WRONG_CALL if isinstance(error, (SettingError, ModelError)) else EXIT_FAILED)
+        except OSError as error:  # what the system refuses, for example a path that is too long
+            if os.environ.get("DNSP_DEBUG"):
+                raise
+            where = "" if error.filename is None else f"{error.filename}: "
+            complain(f"{where}{error.strerror or error}; check the path, its permissions and the space left")
+            sys.exit(EXIT_FAILED)
         except Exception as error:  # a bug or an exhausted machine: still one line
             if os.environ.get("DNSP_DEBUG"):
                 raise

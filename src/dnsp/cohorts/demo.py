@@ -12,10 +12,10 @@ from dnsp.head import head_mask, head_slices, spread_slices
 from dnsp.io import write_nifti
 from dnsp.io.atomic import make_folder
 from dnsp.jobs import JobCallback
-from dnsp.methods import choose_method, enhance_volume
+from dnsp.methods import choose_method, enhance_scan
 from dnsp.metrics import Protocol, QualityReport, evaluate_volume
 from dnsp.plotting import Candidate, draw_comparison
-from dnsp.volume import Volume, plane_axis, robust_scaling
+from dnsp.volume import Volume, plane_axis
 
 __all__ = ["run_demo"]
 
@@ -64,7 +64,6 @@ def run_demo(
     reference = _read_template(multiple=scale)
     make_folder(folder, error=DataError)
     low_res = degrade_volume(reference, scale=scale)
-    scaling = robust_scaling(low_res.voxels)
     estimates: dict[str, Volume] = {}
     callback.on_start(2)
     for name, method in (
@@ -72,9 +71,7 @@ def run_demo(
         ("network", choose_method("network", scale=scale)),
     ):
         callback.on_job(name)
-        estimates[name] = enhance_volume(
-            low_res, method.method, scale=scale, scaling=scaling, on_slice=callback.on_progress
-        )
+        estimates[name] = enhance_scan(low_res, method, on_slice=callback.on_progress).volume
         callback.on_job_end(name, None)
     report, middle = _measure(reference, estimates)
     for name, volume in {"reference": reference, f"low_res_x{scale}": low_res, **estimates}.items():

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from dnsp._version import __version__
 from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, find_inputs, make_output_folders, process_file
+from dnsp.errors import DataWarning, VolumeError
 from dnsp.jobs import Job, JobCallback, JobResult, run_jobs
-from dnsp.methods import ChosenMethod, enhance_volume
-from dnsp.volume import Plane, Volume, robust_scaling
+from dnsp.methods import ChosenMethod, enhance_scan
+from dnsp.volume import Plane, Volume
 
 __all__ = ["enhance_file", "enhance_files"]
+
+_UNCERTAINTY = "uncertainty"
 
 
 def enhance_file(
@@ -22,6 +26,8 @@ def enhance_file(
     *,
     plane: Plane = "axial",
     options: FileOptions | None = None,
+    with_uncertainty: bool = False,
+    strict: bool = False,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> None:
     """Enhance one scan from file to file.
@@ -34,29 +40,35 @@ def enhance_file(
         The method with its scale, from `dnsp.methods.choose_method`.
     plane, on_slice
         As in `dnsp.methods.enhance_volume`.
+    with_uncertainty : bool
+        Write a map of the standard error as well, ``NAME_uncertainty.nii.gz``. The default model alone has it.
+    strict : bool
+        Write nothing if a figure that vouches for the result passes its limit.
 
     Raises
     ------
     VolumeError
-        If the scan cannot be read or enhanced, or the result cannot be written.
+        If the scan cannot be read or enhanced, the result cannot be written, or with `strict` fails its check.
     SettingError
-        As in `process_file`.
+        As in `process_file`, or if the method has no standard error.
+
+    Warns
+    -----
+    DataWarning
+        If a figure that vouches for the result passes its limit (`dnsp.methods.check_result`).
     """
 
     def enhance(volume: Volume) -> ProcessedScan:
-        scaling = robust_scaling(volume.voxels)
-        facts = {
-            "Scale": method.scale,
-            "Plane": plane,
-            "IntensityScaling": {"zero": scaling.low, "one": scaling.high},
-            **method.facts,
-        }
-        enhanced = enhance_volume(
-            volume, method.method, scale=method.scale, plane=plane, scaling=scaling, on_slice=on_slice
-        )
-        return ProcessedScan(enhanced, f"Super-resolved x{method.scale} by dnsp {__version__}", facts)
+        enhanced = enhance_scan(volume, method, plane=plane, with_uncertainty=with_uncertainty, on_slice=on_slice)
+        for message in enhanced.check.warnings if enhanced.check else ():
+            if strict:
+                raise VolumeError(message)
+            warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
+        maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}
+        summary = f"Super-resolved x{method.scale} by dnsp {__version__}"
+        return ProcessedScan(enhanced.volume, summary, enhanced.facts, maps)
 
-    process_file(source, output, enhance, options=options)
+    process_file(source, output, enhance, options=options, companions=(_UNCERTAINTY,) if with_uncertainty else ())
 
 
 def enhance_files(
@@ -66,6 +78,8 @@ def enhance_files(
     *,
     plane: Plane = "axial",
     options: FileOptions | None = None,
+    with_uncertainty: bool = False,
+    strict: bool = False,
     callback: JobCallback | None = None,
 ) -> list[JobResult]:
     """Enhance a scan, or every scan of a folder. One that fails stops no other one.
@@ -74,7 +88,7 @@ def enhance_files(
     ----------
     source, output
         As in `find_inputs`.
-    method, plane, options
+    method, plane, options, with_uncertainty, strict
         As in `enhance_file`.
     callback : JobCallback, optional
         Told about each scan, and within it about each slice.
@@ -111,7 +125,15 @@ def enhance_files(
                 scan.name,
                 target,
                 partial(
-                    enhance_file, scan, target, method, plane=plane, options=options, on_slice=callback.on_progress
+                    enhance_file,
+                    scan,
+                    target,
+                    method,
+                    plane=plane,
+                    options=options,
+                    with_uncertainty=with_uncertainty,
+                    strict=strict,
+                    on_slice=callback.on_progress,
                 ),
             )
             for scan, target in inputs

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dnsp.errors import DataError, DnspError, SettingError, VolumeError
@@ -12,6 +13,7 @@ from dnsp.io import (
     find_dicom_folders,
     find_scan_files,
     is_nifti_name,
+    nifti_stem,
     read_scan,
     require_writable_dicom_series,
     require_writable_nifti,
@@ -51,11 +53,24 @@ class FileOptions(NamedTuple):
 
 
 class ProcessedScan(NamedTuple):
-    """The result of processing a scan, what was done in a few words, and the facts for the .json beside it."""
+    """The result of processing a scan.
+
+    Attributes
+    ----------
+    volume : Volume
+        The result.
+    summary : str
+        What was done, in a few words.
+    facts : dict
+        For the .json beside the result.
+    companions : dict of str to Volume
+        Other volumes, by the ending of their names: ``uncertainty`` goes to ``NAME_uncertainty.nii.gz``.
+    """
 
     volume: Volume
     summary: str
     facts: dict[str, Any]
+    companions: Mapping[str, Volume] = MappingProxyType({})
 
 
 def find_inputs(
@@ -124,6 +139,7 @@ def process_file(
     process: Callable[[Volume], ProcessedScan],
     *,
     options: FileOptions | None = None,
+    companions: Sequence[str] = (),
 ) -> ProcessedScan:
     """Read a scan, process it, and write the result with a .json file that says what was done.
 
@@ -138,6 +154,8 @@ def process_file(
         Takes the scan.
     options : FileOptions, optional
         How the scan is read and the result is written.
+    companions : sequence of str
+        The endings of the other volumes that `process` makes, so that their files are checked before any work.
 
     Raises
     ------
@@ -148,8 +166,11 @@ def process_file(
     """
     source, output = Path(source), Path(output)
     options = options or FileOptions()
+    if options.dicom and companions:
+        raise SettingError(f"--{companions[0]} writes NIfTI files; leave out --dicom")
     if not options.dicom:
-        require_writable_nifti(output, overwrite=options.overwrite)
+        for path in (output, *(_companion_path(output, ending) for ending in companions)):
+            require_writable_nifti(path, overwrite=options.overwrite)
         _require_free_sidecar(source, output, overwrite=options.overwrite)
     volume = read_scan(
         source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid, volume=options.volume
@@ -168,6 +189,8 @@ def process_file(
             processed.volume, output, source=origin, description=processed.summary, overwrite=options.overwrite
         )
         return processed
+    for ending in companions:
+        write_nifti(processed.companions[ending], _companion_path(output, ending), overwrite=options.overwrite)
     write_nifti(processed.volume, output, overwrite=options.overwrite)
     facts = {
         "Description": f"{processed.summary}; not for diagnosis",
@@ -177,6 +200,11 @@ def process_file(
     }
     write_sidecar(output, facts)
     return processed
+
+
+def _companion_path(output: Path, ending: str) -> Path:
+    stem = nifti_stem(output)
+    return output.with_name(f"{stem}_{ending}{output.name[len(stem) :]}")
 
 
 def _require_free_sidecar(source: Path, output: Path, *, overwrite: bool) -> None:

@@ -14,10 +14,9 @@ from dnsp.data.simulated import (
     SimulatedScan,
     find_label_maps,
     make_procedural_labels,
-    simulate_cohort,
     simulate_file,
-    simulate_procedural,
 )
+from dnsp.data.simulated_cohort import simulate_cohort, simulate_procedural
 from dnsp.data.slices import choose_slices, unit_slices
 from dnsp.data.splits import (
     Split,

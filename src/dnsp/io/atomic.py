@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from dnsp.errors import DnspError
@@ -65,16 +65,18 @@ def require_writable(path: Path, *, overwrite: bool = False, error: type[DnspErr
     DnspError
         Of the given kind: the file exists, or is a folder, or no file can be made in its folder.
     """
-    if path.is_dir():
-        raise error(f"{path}: this is a folder; name a file in it")
-    if path.exists() and not path.is_file():
-        raise error(f"{path}: this is not a regular file; choose another name")
-    if not overwrite:
-        _require_free(path, error)
     try:
+        with suppress(FileNotFoundError):
+            os.lstat(path)  # raises what the system has against the name itself
+        if path.is_dir():
+            raise error(f"{path}: this is a folder; name a file in it")
+        if path.exists() and not path.is_file():
+            raise error(f"{path}: this is not a regular file; choose another name")
+        if not overwrite:
+            _require_free(path, error)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
-    except OSError as reason:
+    except (OSError, ValueError) as reason:  # ValueError: a null byte in the name
         raise _unwritable(path, reason, error) from reason
 
 
@@ -134,7 +136,7 @@ def _require_free(path: Path, error: type[DnspError]) -> None:
         raise error(f"{path}: this file exists already; choose another name, or replace it with --overwrite")
 
 
-def _unwritable(path: Path, reason: OSError, error: type[DnspError]) -> DnspError:
-    return error(
-        f"{path}: cannot be written ({reason.strerror or reason}); check the folder, its permissions and the space left"
-    )
+def _unwritable(path: Path, reason: OSError | ValueError, error: type[DnspError]) -> DnspError:
+    shown = path if str(path).isprintable() else ascii(str(path))
+    why = getattr(reason, "strerror", None) or reason
+    return error(f"{shown}: cannot be written ({why}); check the folder, its permissions and the space left")

@@ -8,22 +8,26 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from dnsp.errors import SettingError
+from dnsp.methods.acquisition_aware import AcquisitionAwareMethod, Blur, Noise
 from dnsp.methods.device import Precision, choose_device, choose_precision
+from dnsp.methods.interpolation import enlarge_bicubic, enlarge_sinc, enlarge_spline
 from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv
-from dnsp.methods.network import Method, NetworkMethod, StackMethod, enlarge_bicubic
+from dnsp.methods.network import Method, NetworkMethod, StackMethod
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import load_database
-from dnsp.networks import Model, find_model, load_model
+from dnsp.networks import AcquisitionAware, Model, find_model, load_model
 
-__all__ = ["ChosenMethod", "MethodName", "choose_method"]
+__all__ = ["INTERPOLATIONS", "ChosenMethod", "MethodName", "choose_method"]
 
-MethodName: TypeAlias = Literal["network", "bicubic", "lrtv", "lrtv-tuned", "srsw"]
+MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"]
+
+INTERPOLATIONS: dict[str, Method] = {"bicubic": enlarge_bicubic, "spline": enlarge_spline, "sinc": enlarge_sinc}
 
 
 class ChosenMethod(NamedTuple):
     """A method, the scale it works at, and the facts about it for the .json beside a result."""
 
-    method: Method | StackMethod
+    method: Method | StackMethod | AcquisitionAwareMethod
     scale: int
     facts: dict[str, Any]
 
@@ -37,14 +41,16 @@ def choose_method(
     database: str | Path | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    blur: Blur = "auto",
+    noise: Noise = "auto",
 ) -> ChosenMethod:
     """Make a method from its name and settings.
 
     Parameters
     ----------
-    name : {"network", "bicubic", "lrtv", "lrtv-tuned", "srsw"}
-        A trained network; bicubic interpolation; low rank and total variation, with the paper's weights or with weights
-        for scans without noise; sparse weighting with a database of patches.
+    name : {"network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"}
+        A trained network; interpolation, which invents nothing; low rank and total variation, with the paper's weights or
+        with weights for scans without noise; sparse weighting with a database of patches.
     scale : int, optional
         2, 3 or 4, or 1 for a network that keeps the grid. By default the scale of the model or the database, or 2.
     model : str, Path or the result of `dnsp.load_model`
@@ -58,6 +64,8 @@ def choose_method(
         For a network: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
     precision : {"auto", "float32", "bfloat16"}
         For a network: the arithmetic of its convolutions.
+    blur, noise
+        For the default model: what is known of the acquisition, see `AcquisitionAwareMethod`.
 
     Returns
     -------
@@ -85,14 +93,21 @@ def choose_method(
     if (database is not None) != (name == "srsw"):
         raise SettingError("--database and --method srsw need each other: give both or neither")
     if name == "network":
-        return _choose_network(scale, model, trust=trust, device=device, precision=precision)
-    given = {"model": model != "default", "trust": trust, "device": device != "auto", "precision": precision != "auto"}
+        return _choose_network(scale, model, trust=trust, device=device, precision=precision, blur=blur, noise=noise)
+    given = {
+        "model": model != "default",
+        "trust": trust,
+        "device": device != "auto",
+        "precision": precision != "auto",
+        "blur": blur != "auto",
+        "noise": noise != "auto",
+    }
     if unused := [f"--{option}" for option, is_given in given.items() if is_given]:
         raise SettingError(f"{', '.join(unused)} applies to --method network only, not to {name}; leave it out")
     if scale == 1:
         raise SettingError(f"--method {name} enlarges by 2, 3 or 4; use --scale 2, 3 or 4")
-    if name == "bicubic":
-        return ChosenMethod(enlarge_bicubic, scale or 2, {"Method": "bicubic"})
+    if name in INTERPOLATIONS:
+        return ChosenMethod(INTERPOLATIONS[name], scale or 2, {"Method": name})
     if database is not None:
         return _choose_srsw(scale, Path(database))
     settings = TUNED_LRTV if name == "lrtv-tuned" else LRTVSettings()
@@ -113,6 +128,8 @@ def _choose_network(
     trust: str,
     device: str,
     precision: Precision,
+    blur: Blur,
+    noise: Noise,
 ) -> ChosenMethod:
     if isinstance(model, Model):
         name = "a model in memory"
@@ -130,5 +147,10 @@ def _choose_network(
         "Precision": str(dtype).removeprefix("torch."),
         "TrainedOn": card.data.get("name", ""),
     }
+    if isinstance(network, AcquisitionAware):
+        aware = AcquisitionAwareMethod(network, card, device=chosen, dtype=dtype, blur=blur, noise=noise)
+        return ChosenMethod(aware, scale or card.default_scale, {**facts, "ModelDigest": card.weights_sha256})
+    if (blur, noise) != ("auto", "auto"):
+        raise SettingError(f"--blur and --noise are for the default model; {name} takes neither, leave them out")
     method = NetworkMethod(network, card, device=chosen, dtype=dtype)
     return ChosenMethod(method, scale or card.default_scale, facts)

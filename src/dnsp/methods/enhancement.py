@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
+from dnsp.errors import DataWarning
 from dnsp.io import as_volume
+from dnsp.methods.acquisition_aware import Blur, Noise
 from dnsp.methods.choice import MethodName, choose_method
 from dnsp.methods.device import Precision
-from dnsp.methods.whole_volume import enhance_volume
+from dnsp.methods.enhanced_scan import enhance_scan
 from dnsp.networks import Model
 from dnsp.volume import Plane, Volume
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["enhance"]
 
 
-def enhance(  # noqa: PLR0913
+def enhance(
     scan: AnyScan,
     *,
     scale: int | None = None,
@@ -34,9 +37,14 @@ def enhance(  # noqa: PLR0913
     database: str | Path | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    blur: Blur = "auto",
+    noise: Noise = "auto",
     on_slice: Callable[[int, int], None] | None = None,
 ) -> Volume:
     """Enlarge a scan within the slices of one plane, and sharpen it.
+
+    The included models undo one blur: a Gaussian of 1 pixel and block means, without noise. They harm scans that do not
+    have it. For other scans, use ``method="bicubic"`` or ``method="lrtv"``, or a model that you trained on your own scans.
 
     Parameters
     ----------
@@ -46,8 +54,14 @@ def enhance(  # noqa: PLR0913
         2, 3 or 4 along both axes of the plane. By default the scale that the model was trained for, or 2.
     model : str, Path or the result of `dnsp.load_model`
         The name of an included model, or a model file that ``dnsp train`` wrote.
-    method : {"network", "bicubic", "lrtv", "lrtv-tuned", "srsw"}
+    method : {"network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"}
         See `dnsp.methods.choose_method`, also for `trust`, `database`, `device` and `precision`.
+    blur : float or str
+        How the scan was sampled, for the default model. "auto" estimates it and leans to the sharper side. A number is the
+        standard deviation of a Gaussian before block means, in output voxels (0: block means alone). "kspace", "hamming",
+        "hann" and "fermi" are truncated k-space without and with a window.
+    noise : float or "auto"
+        Standard deviation of the noise as a fraction of the scan's 99.9th percentile, for the default model.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices. The scan's affine says where it is.
     affine : array_like, shape (4, 4), optional
@@ -70,6 +84,11 @@ def enhance(  # noqa: PLR0913
     SettingError, ModelError
         If a setting or the model cannot be used.
 
+    Warns
+    -----
+    DataWarning
+        If a figure that vouches for the result passes its limit (`dnsp.methods.check_result`).
+
     Examples
     --------
     >>> import numpy as np
@@ -80,7 +99,18 @@ def enhance(  # noqa: PLR0913
     ((24, 32, 5), (0.5, 0.5, 4.0))
     """
     chosen = choose_method(
-        method, scale=scale, model=model, trust=trust, database=database, device=device, precision=precision
+        method,
+        scale=scale,
+        model=model,
+        trust=trust,
+        database=database,
+        device=device,
+        precision=precision,
+        blur=blur,
+        noise=noise,
     )
     volume = as_volume(scan, affine=affine, fill_non_finite=fill_non_finite)
-    return enhance_volume(volume, chosen.method, scale=chosen.scale, plane=plane, on_slice=on_slice)
+    enhanced = enhance_scan(volume, chosen, plane=plane, on_slice=on_slice)
+    for message in enhanced.check.warnings if enhanced.check else ():
+        warnings.warn(message, DataWarning, stacklevel=2)
+    return enhanced.volume

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from dnsp.acquisition import bicubic_enlarge
-from dnsp.errors import ModelError, VolumeError
+from dnsp.errors import ModelError
+from dnsp.methods.interpolation import require_image
 from dnsp.networks import ModelCard, Network
 
-__all__ = ["Method", "NetworkMethod", "StackMethod", "enlarge_bicubic"]
+__all__ = ["Method", "NetworkMethod", "StackMethod", "signal_box"]
 
 _ROUNDING = 1e-6  # of the unit scale: what enlarging makes of equal intensities
 _TILE_SIDES = {2: 512, 3: 128}
@@ -37,30 +38,6 @@ class StackMethod(Protocol):
 
     def __call__(self, low_res: Tensor, *, scale: int) -> Tensor:
         """Turn a stack (1, 1, D, H, W) on the unit scale into one of (1, 1, D, s H, s W)."""
-
-
-def enlarge_bicubic(low_res: Tensor, *, scale: int) -> Tensor:
-    """Enlarge by Keys' cubic convolution (a = -0.5) alone: the baseline for every other method.
-
-    Parameters
-    ----------
-    low_res : Tensor, shape (B, 1, H, W)
-        Slices of at least two pixels along both sides.
-    scale : int
-        Enlarging factor of both sides.
-
-    Raises
-    ------
-    VolumeError
-        If a side has one pixel.
-
-    Examples
-    --------
-    >>> enlarge_bicubic(torch.zeros(1, 1, 4, 5), scale=2).shape
-    torch.Size([1, 1, 8, 10])
-    """
-    _require_image(low_res)
-    return bicubic_enlarge(low_res, scale=scale)
 
 
 class NetworkMethod:
@@ -133,12 +110,12 @@ class NetworkMethod:
             If the slice is one pixel wide.
         """
         self.card.require_scale(scale)
-        _require_image(low_res)
+        require_image(low_res)
         enlarged = bicubic_enlarge(low_res.to(self._device), scale=scale)
         images = self._network.add_inputs(enlarged)
         enhanced = enlarged.clone()
         radius = self._network.receptive_radius
-        box = _signal_box(enlarged, margin=radius)
+        box = signal_box(enlarged, margin=radius)
         height, width = enlarged.shape[-2:]
         for top in range(box[0], box[1], self._tile_size):
             for left in range(box[2], box[3], self._tile_size):
@@ -159,13 +136,7 @@ class NetworkMethod:
         return sharpened
 
 
-def _require_image(low_res: Tensor) -> None:
-    height, width = low_res.shape[-2:]
-    if min(height, width) < 2:
-        raise VolumeError(f"a slice of {height} x {width} pixels cannot be enlarged; choose another plane (--plane)")
-
-
-def _signal_box(images: Tensor, *, margin: int) -> tuple[int, int, int, int]:
+def signal_box(images: Tensor, *, margin: int) -> tuple[int, int, int, int]:
     """Bound (top, bottom, left, right) everything that differs from the first pixel, widened by a margin; empty if flat."""
     height, width = images.shape[-2:]
     differs = ((images - images.flatten()[0]).abs() > _ROUNDING).reshape(-1, height, width).any(0)

@@ -1,5 +1,6 @@
 """Super-resolution networks: an enlarged image in, an image of the same size out."""
 
+from dnsp.networks.acquisition_aware import AcquisitionAware
 from dnsp.networks.base import HALF_OR_SINGLE, Network
 from dnsp.networks.dcsrn import DCSRN
 from dnsp.networks.edsr import EDSR
@@ -23,6 +24,7 @@ __all__ = [
     "HALF_OR_SINGLE",
     "LFMRI",
     "SRCNN",
+    "AcquisitionAware",
     "Model",
     "ModelCard",
     "Network",

@@ -33,6 +33,9 @@ class Network(nn.Module):
         training pairs are kept apart by these names, so a name must say what its channel holds.
     convolution_dtypes : tuple of torch.dtype
         Values that `convolution_dtype` may have.
+    takes_acquisition : bool
+        Whether the network takes a second argument, how the scan was acquired, and has an estimator of it
+        (`dnsp.networks.AcquisitionAware`).
 
     Examples
     --------
@@ -46,6 +49,7 @@ class Network(nn.Module):
     receptive_radius: int
     input_names: tuple[str, ...] = ("image",)
     convolution_dtypes: tuple[torch.dtype, ...] = (torch.float32,)
+    takes_acquisition: bool = False
     _convolution_dtype: torch.dtype = torch.float32
 
     def __init__(self) -> None:

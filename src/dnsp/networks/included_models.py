@@ -15,8 +15,9 @@ _DEFAULT = "default"
 def included_models() -> dict[str, dict[int, Path]]:
     """List the included models: name -> scale -> file.
 
-    ``default`` is the model that is used where none is named. ``edsr-small`` has a file for each scale, which is also called
-    ``paper-x2``, ``paper-x3`` and ``paper-x4``: these models learned to undo the paper's blur alone.
+    ``default`` is the model that is used where none is named: one file for all scales. ``edsr-small`` has a file for
+    each scale, which is also called ``paper-x2``, ``paper-x3`` and ``paper-x4``: these models undo the
+    paper's blur alone.
 
     Examples
     --------
@@ -26,7 +27,7 @@ def included_models() -> dict[str, dict[int, Path]]:
     folder = Path(str(resources.files("dnsp") / "weights"))
     files = {scale: folder / f"edsr-small-x{scale}.safetensors" for scale in (2, 3, 4)}
     return {
-        _DEFAULT: files,
+        _DEFAULT: dict.fromkeys((2, 3, 4), folder / "default.safetensors"),
         "edsr-small": files,
         **{f"paper-x{scale}": {scale: path} for scale, path in files.items()},
     }

@@ -10,12 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dnsp.acquisition import bicubic_enlarge, blur_downsample, crop_kspace, lower_field_volume
+from dnsp.acquisition import add_rician_noise, bicubic_enlarge, blur_downsample, crop_kspace, lower_field_volume
 from dnsp.data import PairedScan, Scan, choose_slices, unit_slices
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import read_scan
 from dnsp.networks import Network
-from dnsp.seeds import make_generator
+from dnsp.seeds import derive_seed
 from dnsp.training.config import PairSettings
 from dnsp.volume import Volume, plane_axis
 
@@ -118,10 +118,9 @@ def lower_resolution(reference: Tensor, *, settings: PairSettings, subject_id: s
         return low_res
     if not subject_id:
         raise SettingError("noise needs a subject_id, from which it is drawn")
-    draw = make_generator(settings.noise_seed, subject_id, "low-resolution noise")
-    noise = draw.standard_normal((2, *low_res.shape), dtype=np.float32) * np.float32(settings.noise_percent / 100)
-    real, imaginary = torch.from_numpy(noise)
-    return torch.hypot(low_res + real, imaginary)
+    seed = derive_seed(settings.noise_seed, subject_id, "low-resolution noise")
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    return add_rician_noise(low_res, sigma=settings.noise_percent / 100, generator=generator)
 
 
 def _lower_field(high: Volume, subject_id: str, settings: PairSettings) -> Volume:

@@ -137,3 +137,27 @@ def test_read_only_folder_is_refused(unprivileged, refusal):
 def test_checking_leaves_no_trace(tmp_path, listing):
     require_writable(tmp_path / "table.csv")
     assert listing(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("a" * 300 + ".nii", "File name too long"), ("a\0b.nii", "embedded null"), ("b\nc/d", "No such")],
+)
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path, listing, name, reason):
+    for overwrite in (False, True):
+        with pytest.raises(ModelError, match=reason) as caught:
+            require_writable(tmp_path / name, overwrite=overwrite, error=ModelError)
+        assert "cannot be written (" in str(caught.value)
+        assert str(caught.value).isprintable()
+    assert listing(tmp_path) == {}
+
+
+def test_a_broken_link_is_not_free_and_can_be_replaced(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nothing")
+    with pytest.raises(ModelError, match="exists already"):
+        require_writable(link, error=ModelError)
+    with replace_file(link, overwrite=True) as temporary:
+        temporary.write_text("x")
+    assert not link.is_symlink()
+    assert link.read_text() == "x"

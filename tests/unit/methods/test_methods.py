@@ -6,7 +6,7 @@ import torch
 from dnsp.acquisition import bicubic_enlarge
 from dnsp.errors import ModelError, SettingError
 from dnsp.methods import NetworkMethod, choose_device, choose_precision, enlarge_bicubic
-from dnsp.methods.network import _signal_box
+from dnsp.methods.network import signal_box
 from dnsp.networks import ModelCard, build_network, describe_network, describe_user_network
 
 EDSR = describe_network("edsr-small", {"blocks": 2, "filters": 4})
@@ -54,9 +54,9 @@ def test_a_flat_slice_stays_as_it_is(network):
 def test_box_around_the_signal():
     image = torch.zeros(20, 30)
     image[5:7, 11] = 1
-    assert _signal_box(image, margin=3) == (2, 10, 8, 15)
-    assert _signal_box(image, margin=100) == (0, 20, 0, 30)
-    assert _signal_box(torch.ones(4, 5), margin=2) == (0, 0, 0, 0)
+    assert signal_box(image, margin=3) == (2, 10, 8, 15)
+    assert signal_box(image, margin=100) == (0, 20, 0, 30)
+    assert signal_box(torch.ones(4, 5), margin=2) == (0, 0, 0, 0)
 
 
 def test_bfloat16_is_near_float32(network):

@@ -12,8 +12,16 @@ from dnsp.data import find_scans
 from dnsp.io import read_nifti
 from dnsp.methods import NetworkMethod, enhance_volume
 from dnsp.networks import HALF_OR_SINGLE, Network, load_model, register_network, registry
-from dnsp.priors import ObjectiveSettings
-from dnsp.training import OptimiserSettings, PairSettings, PatchSettings, TrainingConfig, cache_pairs, train
+from dnsp.priors import LossSettings
+from dnsp.training import (
+    OptimiserSettings,
+    PairSettings,
+    PatchSettings,
+    TrainingConfig,
+    TrainingData,
+    cache_pairs,
+    train_network,
+)
 
 
 class EdgeNetwork(Network):
@@ -87,9 +95,9 @@ def test_a_new_network_trains_and_enhances_with_its_extra_input(scans, tmp_path,
         pairs=PairSettings(slices_per_subject=3, depth=depth),
         patches=PatchSettings(size=12, per_slice=4),
         optimiser=OptimiserSettings(epochs=3, batch_size=8, learning_rate=1e-2),
-        objective=ObjectiveSettings(preset="NP"),
+        loss=LossSettings(prior="NP"),
     )
-    path = train(config, training=scans[:2], validation=scans[2:], output=tmp_path / "run", show_progress=False)
+    path = train_network(TrainingData(scans[:2], scans[2:]), tmp_path / "run", config=config)
     with (tmp_path / "run" / "log.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert losses[-1] < losses[0]

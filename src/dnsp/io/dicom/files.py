@@ -46,18 +46,25 @@ class DicomFile(NamedTuple):
 def find_dicom_folders(folder: Path) -> list[Path]:
     """List the folders, `folder` itself and those below it, that hold DICOM files, whatever the names of the files.
 
-    Hidden files and folders are left out.
+    Hidden files and folders are left out. A folder with damaged files is listed, so that reading it says which.
 
     Raises
     ------
     VolumeError
-        If a folder cannot be read, or a file looks like a damaged DICOM file.
+        If a folder cannot be read.
     """
+    found = set()
+    for file in list_files(folder):
+        if file.parent not in found and (file.suffix.lower() in _DICOM_ENDINGS or _bears_mark(file)):
+            found.add(file.parent)
+    return sorted(found)
+
+
+def _bears_mark(file: Path) -> bool:
     try:
-        marked = _marked([_on_disk(file, str(file)) for file in list_files(folder)])
-    except OSError as error:
-        raise VolumeError(f"{error.filename or folder}: cannot be read ({error.strerror or error})") from error
-    return sorted({folder.joinpath(file.name).parent for file in marked})
+        return _start(_on_disk(file, str(file)))[_PREAMBLE_BYTES:].startswith(_MARK)
+    except OSError:  # said in full when its folder is read
+        return False
 
 
 @contextmanager

@@ -123,9 +123,11 @@ def guard(name: str) -> Iterator[None]:
         with warnings.catch_warnings(), _silent_loggers():
             warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
             yield
-    except (DnspError, OSError):
+    except DnspError:
         raise
     except Exception as error:  # pydicom and zipfile let through what their innards raise: struct.error, KeyError, ...
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the system; pydicom raises others for a missing tag
         raise VolumeError(f"{name} is damaged or cut short ({one_line(error)}); export it again") from error
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dnsp.errors import VolumeError
 from dnsp.io.dicom.headers import guard
+from dnsp.io.dicom.jpeg import require_sound_frames
 from dnsp.io.file_access import one_line
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ _PLACING = (
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleSlope", "RescaleIntercept"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
-_JPEG_NAMES = ("JPEG", "High-Throughput JPEG")
-_END_OF_IMAGE = b"\xff\xd9"  # cannot occur inside a frame of JPEG, JPEG-LS or JPEG 2000
 
 
 def drop_copies(headers: list[Header]) -> list[Header]:
@@ -111,23 +110,11 @@ def _decode(file: DicomFile) -> npt.NDArray[np.generic]:
     if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise VolumeError(f"{file.name} has no pixel data: cut short? Export it again")
     syntax = dataset.file_meta.TransferSyntaxUID
-    _require_complete(file, dataset)
+    require_sound_frames(file.name, dataset)
     try:
         return dataset.pixel_array
     except (RuntimeError, NotImplementedError) as error:
         raise VolumeError(f"{file.name}: {_say_undecoded(syntax, error)}") from error
-
-
-def _require_complete(file: DicomFile, dataset: Dataset) -> None:
-    """Refuse a JPEG frame without its end: some decoders fill what is missing without a word."""
-    from pydicom.encaps import generate_frames
-
-    if not dataset.file_meta.TransferSyntaxUID.name.startswith(_JPEG_NAMES):
-        return
-    count = int(dataset.get("NumberOfFrames") or 1)
-    for frame, content in enumerate(generate_frames(dataset.PixelData, number_of_frames=count), start=1):
-        if _END_OF_IMAGE not in content:
-            raise VolumeError(f"{file.name}: frame {frame} of its pixels is cut short; export it again")
 
 
 def _say_undecoded(syntax: Any, error: Exception) -> str:

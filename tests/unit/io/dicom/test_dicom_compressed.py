@@ -170,3 +170,23 @@ def test_cut_compressed_pixels_are_refused_in_one_line(compressed, syntax, capfd
     capfd.readouterr()
     assert "IM13" in refusal(folder)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("syntax", "marker", "size"),
+    [
+        (JPEGLosslessSV1, b"\xff\xc3", struct.pack(">HH", 30000, 30000)),
+        (JPEGLSLossless, b"\xff\xf7", struct.pack(">HH", 30000, 30000)),
+        (JPEG2000Lossless, b"\xff\x51", struct.pack(">II", 30000, 30000)),
+    ],
+    ids=lambda value: getattr(value, "keyword", ""),
+)
+def test_a_frame_of_another_size_is_refused_before_a_decoder_works_on_it(compressed, syntax, marker, size):
+    folder, _ = compressed(syntax)
+    file = folder / "IM13"
+    content = bytearray(file.read_bytes())
+    at = content.index(marker, content.index(b"\xe0\x7f\x10\x00"))
+    at += 6 if syntax == JPEG2000Lossless else 5
+    content[at : at + len(size)] = size
+    file.write_bytes(content)
+    assert "frame 1 of its pixels has 30000 x 30000 of them, but its header promises 64 x 56" in refusal(folder)

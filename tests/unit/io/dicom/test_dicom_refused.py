@@ -271,6 +271,29 @@ def test_a_damaged_zip(series_folder, tmp_path):
     assert "the zip archive is damaged or cut short" in refusal(archive)
 
 
+def test_a_zip_whose_directory_lost_a_member(series_folder, tmp_path):
+    archive = tmp_path / "export.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in sorted(series_folder.rglob("IM*")):
+            packed.write(file, file.name)
+    content = bytearray(archive.read_bytes())
+    last = content.rindex(b"PK\x01\x02")
+    before = content.rindex(b"PK\x01\x02", 0, last)
+    content[before + 32 : before + 34] = (len(content) - 22 - last).to_bytes(2, "little")  # its comment, the last entry
+    archive.write_bytes(content)
+    assert "should hold 9 files, but 8 are listed" in refusal(archive)
+
+
+def test_what_pydicom_calls_an_error_of_the_system_is_damage(series_folder):
+    path = series_folder / "IM13"
+    content = path.read_bytes()
+    at = content.index(b"\x08\x00\x60\x00CS")
+    opened = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0"
+    path.write_bytes(content[:at] + opened)
+    assert "IM13" in refusal(series_folder)
+    assert "check the path" not in refusal(series_folder)
+
+
 def test_a_file_that_may_not_be_read(series_folder, monkeypatch):
     def denied(_self, *_mode):
         raise PermissionError(13, "Permission denied", str(series_folder / "IM13"))

@@ -11,7 +11,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from dnsp.errors import VolumeError
-from dnsp.io import read_dicom, require_writable_dicom_series
+from dnsp.io import find_dicom_folders, read_dicom, require_writable_dicom_series
 
 SHAPE = (7, 8, 9)
 
@@ -323,6 +323,18 @@ def test_a_link_to_a_slice_that_is_not_there_is_missed(series_folder, tmp_path):
     assert read_dicom(series_folder).voxels.shape == SHAPE
     (tmp_path / LAST).unlink()
     assert "a link to a file that is not there" in refusal(series_folder)
+
+
+def test_a_damaged_series_is_found_and_does_not_hide_the_others(series_folder, tmp_path):
+    shutil.copytree(series_folder, tmp_path / "second")
+    (tmp_path / "second" / LAST).write_bytes(b"")
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third" / "only.dcm").write_bytes(b"")
+    (tmp_path / "fourth").mkdir()
+    (tmp_path / "fourth" / "lost").symlink_to("/nonexistent/key")
+    (tmp_path / "fourth" / "notes.txt").write_text("text")
+    names = ["second", "second/more", "series", "series/more", "third"]
+    assert find_dicom_folders(tmp_path) == [tmp_path / name for name in names]
 
 
 def test_hidden_folders_hold_no_slices(series_folder, make_series):

@@ -1,0 +1,153 @@
+"""Gain of the default model over interpolation, for eight acquisitions and three scales.
+
+Each test scan is degraded, enlarged again and compared with what it was: PSNR inside the head, mean over slices, minus that of
+the better of cubic spline and sinc on the same scan. Intensities are on the unit scale of the degraded scan and not clipped.
+
+    python benchmarks/acquisition.py ../shared/data --slices 8 --scales 2,3,4 --json gains.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import torch
+from dnsp.networks.default_model import load_default_model
+
+from dnsp.acquisition.description import Acquisition, AcquisitionBelief
+from dnsp.acquisition.noise import add_rician_noise, noise_reference
+from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
+from dnsp.acquisition.sampling import AxisSampling
+from dnsp.head import head_mask, head_slices
+from dnsp.metrics import psnr
+from dnsp.volume import robust_scaling
+
+SAMPLINGS = {
+    "Gaussian 1": ({"sigma": 1.0}, 0.0),
+    "block mean": ({}, 0.0),
+    "Gaussian 1.5": ({"sigma": 1.5}, 0.0),
+    "k-space": ({"kind": "kspace"}, 0.0),
+    "k-space, Hamming": ({"kind": "kspace", "window": "hamming"}, 0.0),
+    "Gaussian 1 + 2 %": ({"sigma": 1.0}, 0.02),
+    "Gaussian 1 + 4 %": ({"sigma": 1.0}, 0.04),
+    "k-space + 2 %": ({"kind": "kspace"}, 0.02),
+}
+TEST_SCANS = {
+    "ds002748": [f"ds002748/sub-{n}/anat/sub-{n}_T1w.nii.gz" for n in range(11, 21)],
+    "ds000011 T1w": [f"ds000011/sub-{n:02}/anat/sub-{n:02}_T1w.nii.gz" for n in (8, 9, 10)],
+    "ds000011 T2": [f"ds000011/sub-{n:02}/anat/sub-{n:02}_inplaneT2.nii.gz" for n in (8, 9, 10)],
+    "open_ms": [
+        f"open_ms/sub-12/ses-{v}/anat/sub-12_ses-{v}_{c}.nii.gz" for v in (1, 2) for c in ("FLAIR", "T1w", "T2w")
+    ],
+}
+OF_ESTIMATOR = 20  # slices
+
+
+def test_slices(path: Path, count: int):
+    """Read slices for the estimator, their head, and which of them are measured."""
+    image = nib.load(path)
+    voxels = np.maximum(np.asarray(image.dataobj, dtype=np.float32), 0)
+    voxels = voxels if voxels.ndim == 3 else voxels[..., 0]
+    spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
+    nearly_isotropic = spacing.max() < 1.6 * spacing.min()
+    # Axial slices where the scan is nearly isotropic, else the slices as acquired.
+    axis = int(np.argmax(np.abs(image.affine[2, :3]) / spacing if nearly_isotropic else spacing))
+    head = head_mask(voxels, axis=axis)
+    chosen = np.array(head_slices(head, axis=axis))
+    chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), max(OF_ESTIMATOR, count))).round().astype(int)]
+    measured = np.linspace(1, len(chosen) - 2, min(count, len(chosen) - 2)).round().astype(int)
+    slices, head = np.moveaxis(voxels, axis, 0)[chosen], np.moveaxis(head, axis, 0)[chosen]
+    even = tuple(slice(0, n // 12 * 12) for n in slices.shape[1:])  # whole blocks at every scale
+    return torch.from_numpy(np.ascontiguousarray(slices[:, *even])), head[:, *even], measured
+
+
+def mean_psnr(reference, estimate, head) -> float:
+    return float(
+        np.mean(
+            [
+                psnr(r.numpy(), e.numpy(), data_range=1.0, mask=h)
+                for r, e, h in zip(reference, estimate, head, strict=True)
+            ]
+        )
+    )
+
+
+def measure(model, scan: str, path: Path, scales, count: int):
+    slices, head, measured = test_slices(path, count)
+    size = (slices.shape[1], slices.shape[2])
+    for scale in scales:
+        for name, (settings, noise) in SAMPLINGS.items():
+            sampling = AxisSampling(factor=scale, **settings)
+            low = Acquisition(rows=sampling, columns=sampling).apply(slices)
+            sigma = noise * noise_reference(low)
+            low = add_rician_noise(low, sigma=sigma, generator=torch.Generator().manual_seed(len(scan) + scale))
+            unit = robust_scaling(low.numpy())
+            low, high = (
+                torch.from_numpy(unit.apply(low.numpy())),
+                torch.from_numpy(unit.apply(slices[measured].numpy())),
+            )
+            sigma /= unit.high - unit.low
+            inside, factors = head[measured], (float(scale), float(scale))
+            interpolated = max(
+                mean_psnr(high, enlarge(low[measured], size, factors), inside)
+                for enlarge in (spline_enlarge, sinc_enlarge)
+            )
+            transfer = sampling.transfer()
+            given = AcquisitionBelief(factors=factors, transfers=(transfer, transfer), noise_sigma=sigma)
+            auto = model.estimator.believe(low, factors)
+            row = {"scan": scan, "scale": scale, "acquisition": name, "interpolated": interpolated, "noise": sigma,
+                   "noise found": auto.noise_sigma, "at Nyquist": transfer[3],
+                   "at Nyquist found": (auto.transfers[0][3] + auto.transfers[1][3]) / 2}  # fmt: skip
+            for kind, belief in (("given", given), ("auto", auto)):
+                row[kind] = mean_psnr(high, model.enhance(low[measured], belief, size)[0], inside) - interpolated
+            yield row
+
+
+def table(rows, kind: str) -> str:
+    lines = ["| acquisition | " + " | ".join(f"x{s}" for s in sorted({r["scale"] for r in rows})) + " |"]
+    lines.append("|---|" + "---|" * (lines[0].count("|") - 2))
+    for name in SAMPLINGS:
+        cells = []
+        for scale in sorted({r["scale"] for r in rows}):
+            gains = [r[kind] for r in rows if r["scale"] == scale and r["acquisition"] == name]
+            cells.append(f"{np.mean(gains):+.2f} (worst {min(gains):+.2f})")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="The folder that holds ds002748, ds000011 and open_ms.")
+    parser.add_argument(
+        "--model", type=Path, default=Path(__file__).parents[1] / "src/dnsp/weights/default.safetensors"
+    )
+    parser.add_argument("--scales", default="2,3,4")
+    parser.add_argument("--slices", type=int, default=8, help="Slices measured per scan; 1000 takes all.")
+    parser.add_argument("--json", type=Path, help="Write every figure to this file.")
+    settings = parser.parse_args()
+    model = load_default_model(settings.model)
+    scales = [int(scale) for scale in settings.scales.split(",")]
+    rows = []
+    for family, paths in TEST_SCANS.items():
+        for path in paths:
+            rows += [
+                {"family": family, **row} for row in measure(model, path, settings.data / path, scales, settings.slices)
+            ]
+            print(path, flush=True)
+    for kind in ("given", "auto"):
+        gains = np.array([row[kind] for row in rows])
+        below = np.mean(gains < -0.3)
+        print(
+            f"\n{kind}: {len(gains)} cases, {below:.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}"
+        )
+        for family in TEST_SCANS:
+            print(f"\n{kind}, {family}\n\n{table([row for row in rows if row['family'] == family], kind)}")
+    if settings.json:
+        settings.json.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The default model on a scan: what it estimates or is told, tiles, the standard error, and the checks of a result."""
+
+import numpy as np
+import pytest
+import torch
+
+import dnsp
+from dnsp.errors import DataWarning, SettingError
+from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, check_result, choose_method, enhance_scan
+from dnsp.methods import acquisition_aware as module
+from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
+from dnsp.volume import Volume, robust_scaling
+
+CARD = ModelCard(NetworkDescription("acquisition-aware", {}), (2, 3, 4))
+
+
+@pytest.fixture
+def scan():
+    """A soft ellipsoid with texture in black air."""
+    i, j, k = np.indices((40, 44, 7))
+    inside = ((i - 20) / 16) ** 2 + ((j - 22) / 18) ** 2 < 1
+    voxels = inside * (700 + 200 * np.sin(i / 3) * np.cos(j / 4) + 5 * k)
+    return Volume(voxels.astype(np.float32), np.diag([1.0, 1.0, 3.0, 1.0]))
+
+
+def make_method(**options):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = AcquisitionAware(blocks=2, filters=8, hidden=16)
+        for parameter in network.network.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+    return AcquisitionAwareMethod(network, CARD, device=torch.device("cpu"), **options)
+
+
+def for_scan(method, scan, scale=2):
+    return method.for_scan(scan, scale=scale, plane="axial", scaling=robust_scaling(scan.voxels))
+
+
+def test_what_the_user_says_is_what_the_network_is_told(scan):
+    told = for_scan(make_method(blur="1.5", noise="0.03"), scan)
+    assert told.belief.blur_known
+    assert told.belief.noise_known
+    assert told.noise_fraction == pytest.approx(0.03)
+    facts = told.facts["Acquisition"]
+    assert (facts["Blur"], facts["Noise"], facts["NoiseFraction"]) == ("given", "given", 0.03)
+    assert facts["SignalLeftAtNyquistInterval"] == [0.0, 0.0]
+    found = for_scan(make_method(), scan).facts["Acquisition"]
+    assert (found["Blur"], found["Noise"]) == ("estimated", "estimated")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"blur": "nonsense"}, "--blur must be auto, kspace"),
+        ({"blur": "-1"}, "--blur must be auto, kspace"),
+        ({"blur": "nan"}, "--blur must be auto, kspace"),
+        ({"noise": "2"}, "--noise must be auto"),
+        ({"noise": "nan"}, "--noise must be auto"),
+    ],
+)
+def test_a_blur_or_noise_that_is_none_is_refused(options, message):
+    with pytest.raises(SettingError, match=message):
+        make_method(**options)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_tiles_give_what_the_whole_slice_gives(scan, scale, monkeypatch):
+    method = for_scan(make_method(blur="0", noise="0"), scan, scale)
+    image = torch.from_numpy(robust_scaling(scan.voxels).apply(scan.voxels[..., 3]))[None, None]
+    whole, error = method.with_standard_error(image, scale=scale)
+    monkeypatch.setattr(module, "_TILE", 22)
+    tiled, same_error = method.with_standard_error(image, scale=scale)
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=2e-5)
+    torch.testing.assert_close(same_error, error, rtol=0, atol=2e-5)
+
+
+def test_the_standard_error_lies_on_the_grid_of_the_result_in_its_units(scan):
+    chosen = ChosenMethod(make_method(), 2, {})
+    enhanced = enhance_scan(scan, chosen, with_uncertainty=True)
+    assert enhanced.standard_error.voxels.shape == enhanced.volume.voxels.shape
+    np.testing.assert_array_equal(enhanced.standard_error.affine, enhanced.volume.affine)
+    bright = scan.with_voxels(scan.voxels * 10)
+    again = enhance_scan(bright, chosen, with_uncertainty=True)
+    np.testing.assert_allclose(again.standard_error.voxels, enhanced.standard_error.voxels * 10, rtol=1e-3)
+    np.testing.assert_array_equal(enhance_scan(scan, chosen).volume.voxels, enhanced.volume.voxels)
+
+
+def test_interpolation_has_no_standard_error(scan):
+    with pytest.raises(SettingError, match="--uncertainty needs the default model"):
+        enhance_scan(scan, choose_method("spline"), with_uncertainty=True)
+
+
+def test_an_estimate_that_gives_the_scan_back_passes_and_another_does_not(scan):
+    blocks = Volume(scan.voxels.repeat(2, 0).repeat(2, 1), scan.affine)
+    settings = {"scale": 2, "plane": "axial", "scaling": robust_scaling(scan.voxels)}
+    good = check_result(scan, blocks, **settings)
+    assert good.consistency < 1e-6
+    assert (good.overshoot, good.brightest, good.warnings) == (0.0, 1.0, ())
+    assert good.facts["Verdict"] == "good"
+    brighter = check_result(scan, blocks.with_voxels(blocks.voxels * 1.3), **settings)
+    assert brighter.consistency == pytest.approx(0.3, rel=1e-3)
+    assert len(brighter.warnings) >= 2
+    assert any("--method spline" in message for message in brighter.warnings)
+    spots = blocks.voxels.copy()
+    spots[::2, ::2] *= 0.2
+    assert check_result(scan, blocks.with_voxels(spots), **settings).overshoot > 0.2
+
+
+def test_a_warning_of_the_check_reaches_the_caller(scan, monkeypatch):
+    monkeypatch.setattr("dnsp.methods.result_check._WORST_BRIGHTNESS", 0.5)
+    with pytest.warns(DataWarning, match="brightest voxel"):
+        dnsp.enhance(scan, method="lrtv")
+
+
+@pytest.mark.parametrize("method", ["spline", "sinc"])
+def test_safe_interpolation_keeps_every_corner_and_constant(method):
+    flat = np.full((8, 9, 3), 5.0)
+    flat[2:5, 2:6] = 9.0
+    scan = Volume(flat.astype(np.float32), np.eye(4))
+    result = dnsp.enhance(scan, method=method, scale=3)
+    assert result.voxels.shape == (24, 27, 3)
+    np.testing.assert_allclose(result.affine[:3, 3], [-1 / 3, -1 / 3, 0], atol=1e-9)
+    centre = result.voxels[1::3, 1::3]
+    np.testing.assert_allclose(centre, scan.voxels, atol=1e-3)
