@@ -316,7 +316,7 @@ def test_compressed_pairs_are_written_and_read_by_nibabel(tmp_path, oblique_volu
         ("scan.nii.bz2", b"BZh9", "a bzip2-compressed file"),
         ("scan.nii.xz", b"\xfd7zXZ\0", "an xz-compressed file"),
         ("scan.nii.zst", b"\x28\xb5\x2f\xfd", "a Zstandard-compressed file"),
-        ("scan.tar.gz", gzip.compress(b"a" * 600), "a tar archive; unpack it"),
+        ("scan.tar.gz", gzip.compress(b"a" * 600, mtime=0), "a tar archive; unpack it"),
         ("scan", b"\0" * 257 + b"ustar\0", "a tar archive"),
         ("scan.7z", b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
         ("scan.png", b"\x89PNG\r\n", "a PNG picture"),
@@ -324,7 +324,7 @@ def test_compressed_pairs_are_written_and_read_by_nibabel(tmp_path, oblique_volu
         ("scan.npy", b"\x93NUMPY", "a NumPy file"),
         ("scan", nifti((1, 1, 1)) + b"\0", "a NIfTI file by its content; rename it"),
         ("scan.nii (1)", nifti((1, 1, 1)) + b"\0", "a NIfTI file by its content; rename it"),
-        ("scan.gz", gzip.compress(b"text"), "a gzip-compressed file"),
+        ("scan.gz", gzip.compress(b"text", mtime=0), "a gzip-compressed file"),
         ("scan.txt", b"some text", "neither a DICOM file nor a zip archive"),
     ],
 )
@@ -340,7 +340,7 @@ def test_other_formats_are_named_with_what_to_do(tmp_path, refusal, name, conten
         (b"NRRD0004\ntype: short\n", "an NRRD file"),
         (b"\0" * 128 + b"DICM" + b"\0" * 400, "a DICOM file"),
         (b"PK\3\4" + b"\0" * 400, "a zip archive"),
-        (gzip.compress(gzip.compress(b"text")), "a gzip-compressed file"),
+        (gzip.compress(gzip.compress(b"text", mtime=0), mtime=0), "a gzip-compressed file"),
         (b"BZh91AY", "a bzip2-compressed file"),
     ],
 )
