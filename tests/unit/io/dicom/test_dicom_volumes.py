@@ -138,6 +138,12 @@ def test_images_that_nothing_tells_apart_are_refused(volumes):
     assert "nothing in their headers tells them apart" in refusal(folder)
 
 
+def test_images_whose_order_is_no_order_of_volumes_are_refused(volumes):
+    numbers = np.random.default_rng(3).permutation(18)
+    folder, _, _ = volumes(setting(InstanceNumber=lambda t, k: int(numbers[9 * t + k])))
+    assert "they differ in InstanceNumber" in refusal(folder)
+
+
 def test_one_image_too_many_is_refused(make_series, tmp_path):
     series = make_series()
     folder = series.write(tmp_path / "series")
@@ -212,8 +218,8 @@ def test_the_same_uid_with_other_pixels_is_no_copy(series_folder, make_series):
 
 
 def test_images_that_all_have_one_uid_are_all_read(make_series, tmp_path):
-    """Some anonymisers write one SOPInstanceUID into every file."""
-    series = make_series()
+    """Some anonymisers write one SOPInstanceUID into every file; slices of air have the same pixels."""
+    series = make_series(np.zeros(SHAPE, np.uint16))
     for dataset in series.datasets:
         dataset.SOPInstanceUID = "1.2.3"
     folder = series.write(tmp_path / "series")
