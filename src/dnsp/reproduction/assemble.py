@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
+from dnsp.io.atomic import make_folder, replace_file
 from dnsp.io.names import require_file_name
 from dnsp.reproduction.results_files import read_cell_facts, read_record, read_rows, read_run, write_record, write_rows
 from dnsp.reproduction.run_cell import folder_of, is_finished
@@ -127,7 +127,7 @@ def _copy(pictures: Mapping[str, Path], results: Path, name: str) -> None:
     """Copy files into a folder of the results, and remove those that dnsp copied before and no longer shows."""
     folder = results / name
     _refuse_link(folder)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder, error=DataError)
     manifest = results / MANIFEST
     _refuse_link(manifest)
     files = read_record(manifest, FileList).files if manifest.exists() else {}

@@ -21,6 +21,7 @@ from dnsp.data import (
 )
 from dnsp.errors import DataError, SettingError
 from dnsp.io import scan_stem
+from dnsp.io.atomic import make_folder
 from dnsp.io.names import require_file_name
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.simulated_pairs import LowQuality, register_low_quality, simulate_low_quality
@@ -161,7 +162,7 @@ def _find_or_make(
     scans = []
     settings = SimulatedScan()
     made = folder / name
-    made.mkdir(parents=True, exist_ok=True)
+    make_folder(made, error=DataError)
     others = budget.validation_subjects if budget.validation_from == "others" else 0
     for number in range(1, 2 * budget.subjects_per_side + others + 1):
         subject = f"{name}-{number:02d}"
@@ -175,7 +176,7 @@ def _find_or_make(
 
 
 def _make_pair(scan: Scan, folder: Path, settings: LowQuality, tell: Callable[[str], None]) -> PairedScan:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, error=DataError)
     subject = require_file_name(scan.subject_id)
     simulated, low = (folder / f"{subject}_{part}.nii.gz" for part in ("simulated", "low"))
     if not simulated.exists():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnsp.errors import DataError
-from dnsp.io.atomic import replace_file
+from dnsp.io.sidecar import write_json
 from dnsp.metrics.statistics import Interval
 from dnsp.reproduction.report.page import elements
 from dnsp.reproduction.schema import IMAGES
@@ -83,8 +82,7 @@ class Numbers:
     def write(self, path: Path) -> None:
         """Write all numbers as JSON, in the order in which they were entered."""
         document = {"format": 1, "numbers": {key: entry._asdict() for key, entry in self._entries.items()}}
-        with replace_file(path, overwrite=True, error=DataError) as unfinished:
-            unfinished.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(path, document, overwrite=True, error=DataError)
 
 
 def show_interval(
