@@ -132,7 +132,7 @@ def main() -> None:
                     settings.data / path,
                     scales,
                     settings.slices,
-                    {"model": settings.model, "precision": settings.precision},
+                    chosen,
                 )
             ]
             print(path, flush=True)
