@@ -19,10 +19,10 @@ def demo(
     scale: Annotated[int, typer.Option(help="Divide the resolution by 2, 3 or 4, and enlarge by as much.")] = 2,
     overwrite: Overwrite = False,
 ) -> None:
-    """Try dnsp on a head, without data of your own.
+    """Try dnsp without data of your own.
 
-    The ICBM152 head that is part of nilearn is degraded and enhanced, and the result is compared with bicubic
-    interpolation.
+    The ICBM152 template that is part of nilearn is degraded and enhanced, and the result is compared with bicubic
+    interpolation. The template is an average of many heads, not a single scan.
     """
     from dnsp.cli.quality_tables import quality_tables
     from dnsp.cohorts import run_demo

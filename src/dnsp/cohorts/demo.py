@@ -1,4 +1,4 @@
-"""A demonstration without data: a real head, degraded, enhanced and compared with bicubic interpolation."""
+"""A demonstration without data: the ICBM152 template, degraded, enhanced and compared with bicubic interpolation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ _SLICES = 40
 def run_demo(
     folder: str | Path, *, scale: int = 2, overwrite: bool = False, callback: JobCallback | None = None
 ) -> QualityReport:
-    """Degrade the ICBM152 head that is part of nilearn, enhance it, and compare the default model with bicubic.
+    """Degrade the ICBM152 template that is part of nilearn, enhance it, and compare the default model with bicubic.
+
+    The template is an average of many heads, so it is smoother than a single scan.
 
     The folder then has the scans (reference.nii.gz, low_res_x2.nii.gz, bicubic.nii.gz, network.nii.gz), the figures
     (figures.csv) and a picture (comparison.png).
@@ -82,7 +84,7 @@ def run_demo(
 
 
 def _read_template(*, multiple: int) -> Volume:
-    """Read nilearn's ICBM152 head at 1 mm, cut to sides that `multiple` divides."""
+    """Read nilearn's ICBM152 template at 1 mm, cut to sides that `multiple` divides."""
     try:
         from nilearn.datasets import load_mni152_template
     except ImportError as error:
