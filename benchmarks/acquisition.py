@@ -15,25 +15,22 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import torch
-from dnsp.networks.default_model import load_default_model
 
-from dnsp.acquisition.description import Acquisition, AcquisitionBelief
-from dnsp.acquisition.noise import add_rician_noise, noise_reference
-from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
-from dnsp.acquisition.sampling import AxisSampling
+from dnsp.acquisition import Acquisition, AxisSampling, add_rician_noise, noise_reference, sinc_enlarge, spline_enlarge
 from dnsp.head import head_mask, head_slices
+from dnsp.methods import choose_method
 from dnsp.metrics import psnr
-from dnsp.volume import robust_scaling
+from dnsp.volume import Volume, robust_scaling
 
-SAMPLINGS = {
-    "Gaussian 1": ({"sigma": 1.0}, 0.0),
-    "block mean": ({}, 0.0),
-    "Gaussian 1.5": ({"sigma": 1.5}, 0.0),
-    "k-space": ({"kind": "kspace"}, 0.0),
-    "k-space, Hamming": ({"kind": "kspace", "window": "hamming"}, 0.0),
-    "Gaussian 1 + 2 %": ({"sigma": 1.0}, 0.02),
-    "Gaussian 1 + 4 %": ({"sigma": 1.0}, 0.04),
-    "k-space + 2 %": ({"kind": "kspace"}, 0.02),
+CASES = {  # how the scan is sampled, --blur for it, and the noise
+    "Gaussian 1": ({"sigma": 1.0}, 1.0, 0.0),
+    "block mean": ({}, 0.0, 0.0),
+    "Gaussian 1.5": ({"sigma": 1.5}, 1.5, 0.0),
+    "k-space": ({"kind": "kspace"}, "kspace", 0.0),
+    "k-space, Hamming": ({"kind": "kspace", "window": "hamming"}, "hamming", 0.0),
+    "Gaussian 1 + 2 %": ({"sigma": 1.0}, 1.0, 0.02),
+    "Gaussian 1 + 4 %": ({"sigma": 1.0}, 1.0, 0.04),
+    "k-space + 2 %": ({"kind": "kspace"}, "kspace", 0.02),
 }
 TEST_SCANS = {
     "ds002748": [f"ds002748/sub-{n}/anat/sub-{n}_T1w.nii.gz" for n in range(11, 21)],
@@ -75,41 +72,37 @@ def mean_psnr(reference, estimate, head) -> float:
     )
 
 
-def measure(model, scan: str, path: Path, scales, count: int):
+def measure(scan: str, path: Path, scales, count: int, settings: dict):
     slices, head, measured = test_slices(path, count)
     size = (slices.shape[1], slices.shape[2])
     for scale in scales:
-        for name, (settings, noise) in SAMPLINGS.items():
-            sampling = AxisSampling(factor=scale, **settings)
+        for name, (kind, blur, noise) in CASES.items():
+            sampling = AxisSampling(factor=scale, **kind)
             low = Acquisition(rows=sampling, columns=sampling).apply(slices)
-            sigma = noise * noise_reference(low)
-            low = add_rician_noise(low, sigma=sigma, generator=torch.Generator().manual_seed(len(scan) + scale))
-            unit = robust_scaling(low.numpy())
-            low, high = (
-                torch.from_numpy(unit.apply(low.numpy())),
-                torch.from_numpy(unit.apply(slices[measured].numpy())),
-            )
-            sigma /= unit.high - unit.low
+            generator = torch.Generator().manual_seed(len(scan) + scale)
+            low = add_rician_noise(low, sigma=noise * noise_reference(low), generator=generator)
+            volume = Volume(np.moveaxis(low.numpy(), 0, 2), np.eye(4))
+            unit = robust_scaling(volume.voxels)
+            low, high = (torch.from_numpy(unit.apply(images.numpy())) for images in (low[measured], slices[measured]))
             inside, factors = head[measured], (float(scale), float(scale))
             interpolated = max(
-                mean_psnr(high, enlarge(low[measured], size, factors), inside)
-                for enlarge in (spline_enlarge, sinc_enlarge)
+                mean_psnr(high, enlarge(low, size, factors), inside) for enlarge in (spline_enlarge, sinc_enlarge)
             )
-            transfer = sampling.transfer()
-            given = AcquisitionBelief(factors=factors, transfers=(transfer, transfer), noise_sigma=sigma)
-            auto = model.estimator.believe(low, factors)
-            row = {"scan": scan, "scale": scale, "acquisition": name, "interpolated": interpolated, "noise": sigma,
-                   "noise found": auto.noise_sigma, "at Nyquist": transfer[3],
-                   "at Nyquist found": (auto.transfers[0][3] + auto.transfers[1][3]) / 2}  # fmt: skip
-            for kind, belief in (("given", given), ("auto", auto)):
-                row[kind] = mean_psnr(high, model.enhance(low[measured], belief, size)[0], inside) - interpolated
+            row = {"scan": scan, "scale": scale, "acquisition": name, "interpolated": interpolated, "noise": noise}
+            for told, options in (("given", {"blur": blur, "noise": noise}), ("auto", {})):
+                method = choose_method("network", scale=scale, **settings, **options).method
+                method = method.for_scan(volume, scale=scale, plane="axial", scaling=unit)
+                estimates = torch.cat([method(image[None, None], scale=scale)[:, 0] for image in low])
+                row[told] = mean_psnr(high, estimates, inside) - interpolated
+            row["noise found"] = method.noise_fraction
+            row["at Nyquist"], row["at Nyquist found"] = sampling.transfer()[3], method.belief.transfers[0][3]
             yield row
 
 
 def table(rows, kind: str) -> str:
     lines = ["| acquisition | " + " | ".join(f"x{s}" for s in sorted({r["scale"] for r in rows})) + " |"]
     lines.append("|---|" + "---|" * (lines[0].count("|") - 2))
-    for name in SAMPLINGS:
+    for name in CASES:
         cells = []
         for scale in sorted({r["scale"] for r in rows}):
             gains = [r[kind] for r in rows if r["scale"] == scale and r["acquisition"] == name]
@@ -121,20 +114,26 @@ def table(rows, kind: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="The folder that holds ds002748, ds000011 and open_ms.")
-    parser.add_argument(
-        "--model", type=Path, default=Path(__file__).parents[1] / "src/dnsp/weights/default.safetensors"
-    )
+    parser.add_argument("--model", default="default", help="A model file; by default the included one.")
+    parser.add_argument("--precision", default="auto", help="auto, float32 or bfloat16.")
     parser.add_argument("--scales", default="2,3,4")
     parser.add_argument("--slices", type=int, default=8, help="Slices measured per scan; 1000 takes all.")
     parser.add_argument("--json", type=Path, help="Write every figure to this file.")
     settings = parser.parse_args()
-    model = load_default_model(settings.model)
     scales = [int(scale) for scale in settings.scales.split(",")]
+    chosen = {"model": settings.model, "precision": settings.precision}
     rows = []
     for family, paths in TEST_SCANS.items():
         for path in paths:
             rows += [
-                {"family": family, **row} for row in measure(model, path, settings.data / path, scales, settings.slices)
+                {"family": family, **row}
+                for row in measure(
+                    path,
+                    settings.data / path,
+                    scales,
+                    settings.slices,
+                    {"model": settings.model, "precision": settings.precision},
+                )
             ]
             print(path, flush=True)
     for kind in ("given", "auto"):

@@ -42,8 +42,8 @@ def find_extreme_patches(
     """Find the P x P patches with the largest and the smallest Laplacian response, over every position (Section III).
 
     The response of a patch is the Frobenius norm of the Laplacian over the pixels whose neighbours lie in the patch.
-    The paper does not say what keeps empty background from being the smoothest patch of every image, other than the
-    person who looks at the candidates afterwards; here the smoothest patch must show enough of the head.
+    Empty background would be the smoothest patch of most images. The paper leaves this to the person who looks at the
+    candidates; here the smoothest patch must show enough of the head.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def find_extreme_patches(
     patch_size : int
         P, in pixels.
     minimum_foreground : float
-        The smoothest patch has at least this fraction of its pixels in the foreground; 0 is the paper's literal search.
+        The smallest fraction of the smoothest patch's pixels in the foreground, from 0 to 1; 0 switches the condition off.
     foreground_above : float
         Pixels brighter than this are foreground.
 

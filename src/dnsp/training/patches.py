@@ -1,4 +1,4 @@
-"""The patches of an epoch: drawn by subject, cut out of the slices only when a batch needs them."""
+"""The patches of an epoch: drawn for each subject, and cut out of the slices when a batch needs them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class PatchBatch(NamedTuple):
 class Patches:
     """The patches of one epoch of a cohort.
 
-    Only their places are held; with slices that are mapped from disk, memory does not grow with the cohort. What is
-    drawn of a subject depends on the seed, the subject and (for patches that are fresh each epoch) the epoch alone, never
-    on who else is in the cohort.
+    Only their places are in memory. With slices that are mapped from disk, memory does not grow with the cohort. The
+    patches of a subject depend on the seed, the subject and, if they are fresh each epoch, the epoch alone; other subjects
+    do not change them.
 
     Parameters
     ----------
@@ -41,15 +41,15 @@ class Patches:
     settings : PatchSettings
         Size, number and kind of patches: ``per_slice`` of every slice.
     seed, epoch : int
-        What is drawn follows from both.
+        The same numbers draw the same patches.
     slices : mapping of str to sequence of int, optional
-        Keep only the patches of these slices of each subject; the others are drawn nevertheless, so that the patches of
-        a fraction are some of the whole's.
+        Keep only the patches of these slices of each subject. The others are drawn too, so that the patches of a fraction
+        are among those of the whole.
 
     Raises
     ------
     DataError
-        If the slices are smaller than a patch, or one holds nothing of the head.
+        If the slices are smaller than a patch, or one does not show the head.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Patches:
 def shuffled_batches(
     patches: Patches, *, batch_size: int, seed: int, epoch: int, rank: int = 0, world_size: int = 1
 ) -> Iterator[PatchBatch]:
-    """Go through an epoch's patches in an order drawn from the seed and the epoch; processes share out every batch."""
+    """Give an epoch's patches in batches, in an order drawn from the seed and the epoch; processes share every batch."""
     order = make_generator(seed, "order", epoch).permutation(len(patches))
     for start in range(0, len(order), batch_size):
         batch = order[start : start + batch_size]
@@ -105,14 +105,17 @@ def _draw_places(pairs: SlicePairs, *, settings: PatchSettings, seed: int, epoch
     middle = pairs.reference[:, 0, pairs.reference.shape[2] // 2] if stacks else pairs.reference[:, 0]
     if min(height, width) < side:
         raise DataError(
-            f"subject {pairs.subject_id}: slices of {height} x {width} pixels hold no patch of {side} x {side}"
+            f"subject {pairs.subject_id}: slices of {height} x {width} pixels hold no patch of {side} x {side}; "
+            "lower patches.size"
         )
     draw = make_generator(seed, pairs.subject_id, epoch if settings.fresh_each_epoch else 0)
     places = np.zeros((count * settings.per_slice, 4), dtype=np.int64)
     for index in range(count):
         head = torch.nonzero(middle[index] > _HEAD_INTENSITY).numpy()
         if len(head) == 0:
-            raise DataError(f"subject {pairs.subject_id}: slice {index} of {count} holds nothing of the head")
+            raise DataError(
+                f"subject {pairs.subject_id}: slice {index} of {count} does not show the head; lower pairs.slices_per_subject"
+            )
         centres = head[draw.integers(len(head), size=settings.per_slice)]
         of_slice = places[index * settings.per_slice : (index + 1) * settings.per_slice]
         of_slice[:, 0] = index

@@ -1,4 +1,4 @@
-"""From scans to pairs: what a network is given of each slice, and what it should return."""
+"""From scans to pairs: the input of a network, and its reference."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["SlicePairs", "as_slices", "lower_resolution", "make_pairs"]
 
 
 class SlicePairs(NamedTuple):
-    """All slices of one subject: what a network is given and what it should return."""
+    """All slices of one subject: the inputs of a network, and their references."""
 
     subject_id: str
     enlarged: Tensor  # (S, C, H, W) on the grid of the reference, (S, C, D, H, W) for stacks; C as the network declares
@@ -31,11 +31,11 @@ class SlicePairs(NamedTuple):
 
 
 def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Network | None = None) -> SlicePairs:
-    """Read a subject's scan, or pair of scans, and make the pairs of slices to train on, on the unit scale.
+    """Read a subject's scan, or pair of scans, and make pairs of slices for training, on the unit scale.
 
-    Where the resolution is lowered (``blur``, ``kspace``), the low-resolution slice keeps the scale of its reference and is
-    enlarged bicubically. Where another scan stands for low quality (``low-field``, ``paired``), it lies on the same grid
-    and is brought to the unit scale by itself, as it will be when a scan is enhanced.
+    With ``blur`` and ``kspace`` the low-resolution slice keeps the intensity scale of its reference and is enlarged
+    bicubically. With ``low-field`` and ``paired`` the low-quality scan lies on the grid of the reference and is brought to
+    the unit scale by its own intensities, as it is when a scan is enhanced.
 
     Parameters
     ----------
@@ -85,7 +85,9 @@ def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> 
     """Put the neighbours of every slice around it, one stack after the other."""
     available = volume.voxels.shape[plane_axis(volume.affine, settings.plane)]
     if settings.depth > available:
-        raise DataError(f"stacks of {settings.depth} slices were asked for, the scan has {available}")
+        raise DataError(
+            f"stacks of {settings.depth} slices were asked for, the scan has {available}; lower pairs.depth"
+        )
     firsts = [min(max(index - settings.depth // 2, 0), available - settings.depth) for index in indices]
     return [first + offset for first in firsts for offset in range(settings.depth)]
 
@@ -98,12 +100,12 @@ def lower_resolution(reference: Tensor, *, settings: PairSettings, subject_id: s
     """Lower the resolution of all slices of a subject (S, 1, H, W) by blur and block means or by truncated k-space.
 
     With `settings.noise_percent` the result is Rician: complex noise is added, then the magnitude is taken. The noise
-    follows from `settings.noise_seed` and the subject.
+    depends on `settings.noise_seed` and the subject alone.
 
     Raises
     ------
     SettingError
-        If the degradation is neither of the two, or noise is asked for without a subject.
+        If the degradation is neither of the two, or noise has no subject.
     """
     match settings.degradation:
         case "blur":
@@ -111,11 +113,11 @@ def lower_resolution(reference: Tensor, *, settings: PairSettings, subject_id: s
         case "kspace":
             low_res = crop_kspace(reference, scale=settings.scale)
         case other:
-            raise SettingError(f"the resolution is lowered by blur or kspace, not by {other}")
+            raise SettingError(f"blur and kspace lower the resolution, {other} does not")
     if settings.noise_percent == 0:
         return low_res
     if not subject_id:
-        raise SettingError("noise needs the subject that it follows from")
+        raise SettingError("noise needs a subject_id, from which it is drawn")
     seed = derive_seed(settings.noise_seed, subject_id, "low-resolution noise")
     generator = torch.Generator().manual_seed(seed % 2**63)
     return add_rician_noise(low_res, sigma=settings.noise_percent / 100, generator=generator)
@@ -123,7 +125,7 @@ def lower_resolution(reference: Tensor, *, settings: PairSettings, subject_id: s
 
 def _lower_field(high: Volume, subject_id: str, settings: PairSettings) -> Volume:
     if settings.low_field is None:  # a configuration refuses this before
-        raise DataError("a lower field needs the sequence of the scan")
+        raise DataError("a lower field needs the sequence of the scan, pairs.low_field")
     return lower_field_volume(high, settings=settings.low_field, subject_id=subject_id, seed=settings.noise_seed)
 
 

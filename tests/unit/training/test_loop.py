@@ -11,13 +11,16 @@ from dnsp.errors import DataError, ModelError, SettingError, TrainingError
 from dnsp.networks import load_model
 from dnsp.priors import LossSettings, SpatioStructuralLoss
 from dnsp.training import (
+    FilterPatchSettings,
     OptimiserSettings,
     PairSettings,
     Resources,
     TrainingCallback,
     TrainingData,
+    make_pairs,
     train_network,
 )
+from dnsp.training.modules import make_loss
 from dnsp.training.run_state import read_state
 
 NETWORKS = {
@@ -257,3 +260,27 @@ def test_a_folder_that_cannot_be_made_is_one_line(data, make_settings, tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="file"):
         train_network(data, tmp_path / "file" / "run", config=make_settings())
+
+
+# What the loss is made of
+
+
+def test_the_settings_of_the_filters_patches_reach_the_loss(data, make_settings):
+    pairs = [make_pairs(scan, settings=PairSettings(slices_per_subject=3)) for scan in data.training]
+    contrast = make_loss(make_settings(), pairs).contrast
+    same = make_loss(make_settings(filter_patches=FilterPatchSettings(size=12)), pairs)
+    assert torch.equal(same.contrast, contrast)  # by default that of the training patches
+    for settings in (FilterPatchSettings(size=9), FilterPatchSettings(minimum_head=0.0)):
+        other = make_loss(make_settings(filter_patches=settings), pairs)
+        assert not torch.equal(other.contrast, contrast)
+    slices = {"a": [0], "b": [1, 2]}
+    assert not torch.equal(make_loss(make_settings(), pairs, slices).contrast, contrast)
+
+
+def test_the_filters_start_as_the_settings_say(data, make_settings):
+    pairs = [make_pairs(scan, settings=PairSettings(slices_per_subject=3)) for scan in data.training]
+    laplacian = make_loss(make_settings(), pairs).sharpness.weight
+    drawn = make_loss(make_settings(loss=LossSettings(filter_init="random")), pairs).sharpness.weight
+    assert laplacian.std(dim=0).max() < 0.05
+    assert drawn.std(dim=0).min() > 0.3
+    assert not torch.equal(laplacian, make_loss(make_settings(seed=1), pairs).sharpness.weight)

@@ -84,7 +84,7 @@ def test_slices_without_room_or_head_are_refused():
     with pytest.raises(DataError, match="subject a: slices of 20 x 24 pixels hold no patch of 40 x 40"):
         cut(make_subject(), settings=PatchSettings())
     blank = torch.zeros(1, 1, 20, 24)
-    with pytest.raises(DataError, match="subject a: slice 0 of 1 holds nothing of the head"):
+    with pytest.raises(DataError, match="subject a: slice 0 of 1 does not show the head"):
         cut(SlicePairs("a", blank, blank))
 
 

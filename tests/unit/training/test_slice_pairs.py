@@ -63,5 +63,5 @@ def test_noise_out_of_range_is_refused(percent):
 def test_noise_where_it_does_not_apply_is_refused():
     with pytest.raises(SettingError, match="degradation paired takes no noise_percent"):
         PairSettings(degradation="paired", scale=1, noise_percent=1.0)
-    with pytest.raises(SettingError, match="noise needs the subject"):
+    with pytest.raises(SettingError, match="noise needs a subject_id"):
         lower_resolution(torch.zeros(1, 1, 8, 8), settings=NOISY)
