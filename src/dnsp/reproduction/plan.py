@@ -11,6 +11,7 @@ from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.cell import Cell, CellRequest, make_cell
 from dnsp.reproduction.data import PAIRED_KEYS, DataKey, DataSet
 from dnsp.reproduction.evidence import SCREEN, EvidenceExperiment
+from dnsp.reproduction.report.published import EXPERIMENTS_OF_PAPER
 
 __all__ = [
     "EXPERIMENTS",
@@ -22,17 +23,7 @@ __all__ = [
     "methods_of",
 ]
 
-EXPERIMENTS = (
-    "table1",
-    "table2",
-    "table3",
-    "table4",
-    "table5",
-    "figure9",
-    "figure15",
-    "crossvalidation",
-    "confirmation",
-)
+EXPERIMENTS = EXPERIMENTS_OF_PAPER
 
 _DATA_OF: dict[str, tuple[DataKey, ...]] = {
     "table1": ("brainweb", "adni"),

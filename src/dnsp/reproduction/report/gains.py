@@ -9,7 +9,7 @@ from dnsp.metrics.crossed_model import adjust_holm
 from dnsp.reproduction.report.comparisons import HOW_INTERVAL, Cell, Cells, Contrast, Verdict, contrast, judge
 from dnsp.reproduction.report.numbers import Numbers, show_interval, show_p
 from dnsp.reproduction.report.page import Text, say
-from dnsp.reproduction.report.published import has_other_form, name_method, sort_methods
+from dnsp.reproduction.report.published import EXPERIMENTS_OF_PAPER, has_other_form, name_method, sort_methods
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 _TABLES = ("table1", "table2", "table3", "table4", "table5")  # Table I first: it has the most seeds
-_OTHERS = ("figure9", "figure15", "crossvalidation", "confirmation")
 
 
 class Gain(NamedTuple):
@@ -87,7 +86,7 @@ def find_gains(cells: Cells) -> list[Gain]:
         for gain in _gains_of(cells, experiment):
             gains.setdefault(("", *gain.cell[1:]), gain)
     gains |= {("", *gain.cell[1:]): gain for gain in _gains_of(cells, "confirmation")}
-    own = dict.fromkeys(cell.experiment for cell in cells if cell.experiment not in (*_TABLES, *_OTHERS))
+    own = dict.fromkeys(cell.experiment for cell in cells if cell.experiment not in EXPERIMENTS_OF_PAPER)
     for experiment in own:
         gains |= {(experiment, *gain.cell[1:]): gain for gain in _gains_of(cells, experiment)}
     return _adjust(list(gains.values()), [(*key[:4], _network(key[4])) for key in gains])

@@ -12,7 +12,7 @@ from dnsp.reproduction.report.gains import Gain, find_gains, show_contrast, wher
 from dnsp.reproduction.report.numbers import Numbers, show_interval
 from dnsp.reproduction.report.page import Text, elements, embed, join, say
 from dnsp.reproduction.report.plots import Bar, Panel, draw_intervals
-from dnsp.reproduction.report.published import name_method
+from dnsp.reproduction.report.published import EXPERIMENTS_OF_PAPER, name_method
 from dnsp.reproduction.report.results import Results
 
 __all__ = ["render_forest", "render_gains", "setting_of"]
@@ -61,7 +61,7 @@ def render_gains(results: Results, cells: Cells, numbers: Numbers) -> Text:
 
 def setting_of(results: Results, cell: Cell, *, scale: bool = True) -> str:
     """Name the setting of a cell: the experiment where it has settings of its own, data set, scale, fraction."""
-    own = f"{cell.experiment}: " if len(cell.experiment) <= 2 else ""
+    own = "" if cell.experiment in EXPERIMENTS_OF_PAPER else f"{cell.experiment}: "
     part = "" if cell.fraction == 1 else f", {100 * cell.fraction:g} % of the slices"
     return f"{own}{results.title(cell.dataset)}{_scale(cell) if scale else ''}{part}"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 __all__ = [
+    "EXPERIMENTS_OF_PAPER",
     "METHODS_OF_FIGURE",
     "METHOD_NAMES",
     "PUBLISHED",
@@ -107,6 +108,19 @@ METHODS_OF_FIGURE = {
     "18": ("lfmri-NP", "edsr-AP"),
     "21": ("edsr-TVLR", "edsr-AP"),
 }
+
+# The names that experiments of the paper's tables and figures, and their cross-validation, have in a results folder
+EXPERIMENTS_OF_PAPER = (
+    "table1",
+    "table2",
+    "table3",
+    "table4",
+    "table5",
+    "figure9",
+    "figure15",
+    "crossvalidation",
+    "confirmation",
+)
 
 _DATASETS_OF_KEY = {
     "adni": ("ADNI",),

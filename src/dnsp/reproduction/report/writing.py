@@ -29,6 +29,7 @@ from dnsp.reproduction.report.picture_figures import (
     render_sliders,
 )
 from dnsp.reproduction.report.properties import render_cosines, render_properties
+from dnsp.reproduction.report.published import EXPERIMENTS_OF_PAPER
 from dnsp.reproduction.report.results import Results, read_results
 from dnsp.reproduction.report.summary import render_summary
 from dnsp.reproduction.report.variance_figures import draw_variance_figures
@@ -93,21 +94,26 @@ def write_report(results: Path) -> Path:
     ]
     figures.sort(key=lambda figure: int(figure.label))
     html = elements()
-    shown = join([_list_absent(figures), *(html.figure(figure) for figure in figures)])
+    own = not any(cell.experiment in EXPERIMENTS_OF_PAPER for cell in cells)  # experiments of the evidence budget alone
+    shown = join([_list_absent(figures), *(html.figure(figure) for figure in figures if figure.body or not own)])
     sections = [
         Section("summary", "The answer", render_summary(found, cells, numbers)),
         Section("data", "Data and experiments", join([_list_data(found), _list_questions(found)])),
         Section(
             "tables",
             "Tables",
-            join([html.paragraph(_TABLES_NOTE), render_quality_tables(found, cells, numbers)]),
+            "" if own else join([html.paragraph(_TABLES_NOTE), render_quality_tables(found, cells, numbers)]),
         ),
         Section(
             "statistics", "Statistics", join([html.paragraph(_STATISTICS_NOTE), render_gains(found, cells, numbers)])
         ),
         Section("properties", "What the priors do to the images", render_properties(found, cells, numbers)),
         Section("gradients", "Where the gradients of the priors lead", render_cosines(found, numbers)),
-        Section("cross-validation", "Other weights and forms", render_cross_validation(found, cells, numbers)),
+        Section(
+            "cross-validation",
+            "Other weights and forms",
+            "" if own else render_cross_validation(found, cells, numbers),
+        ),
         Section("sliders", "Before and after", render_sliders(found)),
         Section("figures", "Figures", shown),
         Section("run", "What was run", _render_run(found)),

@@ -242,3 +242,17 @@ def test_files_that_dnsp_did_not_write_are_not_shown(folder, parse):
     (folder / "examples").mkdir()
     (folder / "examples" / "mine.npz").write_bytes(b"not a picture")
     assert "mine" not in "".join(parse(write_report(folder)).text)
+
+
+def test_a_run_of_the_evidence_budget_shows_no_tables_that_it_does_not_have(
+    made_up_results, tmp_path, keep_rows, parse
+):
+    for name in ("run.json", "images.csv"):
+        shutil.copy(made_up_results / name, tmp_path / name)
+    keep_rows(tmp_path, lambda row: row["experiment"] == "E4")
+    page = parse(write_report(tmp_path))
+    text = "".join(page.text)
+    assert "E4: Stand-in for ADNI" in text
+    assert not {"tables", "cross-validation"} & set(page.ids)
+    assert not [name for name in page.ids if name.startswith("figure-")]
+    assert "holds no images of the experiment" not in text
