@@ -128,13 +128,14 @@ def main() -> None:
     )
     parser.add_argument("--scales", default="2,3,4")
     parser.add_argument("--slices", type=int, default=8, help="Slices measured per scan; 1000 takes all.")
+    parser.add_argument("--families", nargs="+", choices=TEST_SCANS, default=list(TEST_SCANS), help="Scans to measure.")
     parser.add_argument("--json", type=Path, help="Write every figure to this file.")
     settings = parser.parse_args()
     model = load_default_model(settings.model)
     scales = [int(scale) for scale in settings.scales.split(",")]
     rows = []
-    for family, paths in TEST_SCANS.items():
-        for path in paths:
+    for family in settings.families:
+        for path in TEST_SCANS[family]:
             rows += [
                 {"family": family, **row} for row in measure(model, path, settings.data / path, scales, settings.slices)
             ]
@@ -145,7 +146,7 @@ def main() -> None:
         print(
             f"\n{kind}: {len(gains)} cases, {below:.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}"
         )
-        for family in TEST_SCANS:
+        for family in settings.families:
             print(f"\n{kind}, {family}\n\n{table([row for row in rows if row['family'] == family], kind)}")
     if settings.json:
         settings.json.write_text(json.dumps(rows, indent=1))
