@@ -30,6 +30,7 @@ _CARD_KEY = "dnsp_model_card"
 _FORMAT = 1
 _MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves .64 to .71
 _BRIGHTER = 1.15
+_NOISE_TAKEN = 0.5
 _CONSISTENCY = 1.3  # measured on a few slices: 1.5 is not passed on the others
 _SLICES_USED = 6
 _QUANTILE_OF_NORMAL = 1.959964  # 95 % of a normal variable lie within as many standard deviations
@@ -123,7 +124,8 @@ class DefaultModel:
         """Find how much of the correction a scan of estimated blur may get.
 
         Where the scan may well be sharp already, the means over its voxels must stay what they are: the result, averaged
-        back to the scan's grid, may differ from the scan by at most 1.3 times what the interpolated image does. Where
+        back to the scan's grid, may differ from the scan by at most 1.3 times what the interpolated image does, and by half
+        the noise, which the network removes. Where
         the blur is known, or the scan is clearly blurred, the whole correction is added.
 
         Parameters
@@ -148,9 +150,9 @@ class DefaultModel:
         mean = Acquisition(rows=rows, columns=columns).apply
         left = mean(enlarged) - used[:, None]  # linear in the strength: left + strength * change
         change = mean(correction)
-        # |left + s change| = limit |left| is a quadratic equation in s; both averages over all pixels.
+        # |left + s change|^2 = (limit |left|)^2 + (part of the noise)^2 is a quadratic equation in s; both averages over all pixels.
         a, b = float(change.square().mean()), float((left * change).mean())
-        c = float(left.square().mean()) * (1 - _CONSISTENCY**2)
+        c = float(left.square().mean()) * (1 - _CONSISTENCY**2) - (_NOISE_TAKEN * belief.noise_sigma) ** 2
         if a == 0:
             return 1.0
         return min(1.0, (-b + sqrt(max(b * b - a * c, 0.0))) / a)
