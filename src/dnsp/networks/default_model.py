@@ -124,9 +124,9 @@ class DefaultModel:
         """Find how much of the correction a scan of estimated blur may get.
 
         Where the scan may well be sharp already, the means over its voxels must stay what they are: the result, averaged
-        back to the scan's grid, may differ from the scan by at most 1.3 times what the interpolated image does, and by half
-        the noise, which the network removes. Where
-        the blur is known, or the scan is clearly blurred, the whole correction is added.
+        back to the scan's grid, may differ from the scan by at most 1.3 times what the interpolated image does, and by
+        half the noise, which the network removes. Where the blur is known, or the scan is clearly blurred, the whole
+        correction is added.
 
         Parameters
         ----------
@@ -150,7 +150,7 @@ class DefaultModel:
         mean = Acquisition(rows=rows, columns=columns).apply
         left = mean(enlarged) - used[:, None]  # linear in the strength: left + strength * change
         change = mean(correction)
-        # |left + s change|^2 = (limit |left|)^2 + (part of the noise)^2 is a quadratic equation in s; both averages over all pixels.
+        # |left + s change|^2 = (limit |left|)^2 + (part of the noise)^2 is a quadratic equation in s.
         a, b = float(change.square().mean()), float((left * change).mean())
         c = float(left.square().mean()) * (1 - _CONSISTENCY**2) - (_NOISE_TAKEN * belief.noise_sigma) ** 2
         if a == 0:
