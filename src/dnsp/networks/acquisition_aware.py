@@ -56,7 +56,7 @@ class AcquisitionAware(Network):
     convolution_dtypes = HALF_OR_SINGLE
     takes_acquisition = True
 
-    def __init__(self, *, blocks: int = 10, filters: int = 64, hidden: int = 128, widened: float = 0.5) -> None:
+    def __init__(self, *, blocks: int = 10, filters: int = 64, hidden: int = 128, widened: float = 1.0) -> None:
         super().__init__()
         if not 0 <= widened <= 100:
             raise SettingError(f"AcquisitionAware: widened must be from 0 to 100, not {widened}")
