@@ -249,4 +249,4 @@ class UncertaintyHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Turn features into a standard error (B, 1, H, W) on the unit scale."""
         raw = self.second(functional.relu(self.first(features.float())))
-        return functional.pixel_shuffle(functional.softplus(raw - 5), 2) + 1e-4
+        return functional.pixel_shuffle(functional.softplus(raw - 5), 2).clamp(max=1.0) + 1e-4
