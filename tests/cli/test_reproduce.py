@@ -180,12 +180,13 @@ def test_what_cannot_be_run_has_its_line(dnsp, make_head, write_scan, smoke, tmp
     assert "no experiment of the smoke budget is called 'table7'; there are: table1," in complaint(
         "--experiment", "table7"
     )
-    assert "--seeds must look like 0,1,2, not 'a'" in complaint("--seed", "a")
+    assert "--seed must be a whole number from 0, not 'a'" in complaint("--seed", "a")
     assert "the cpu budget needs data: give --cohort, --heads, --pairs-3t7t or --pairs-3t3t" in complaint(
         "--budget", "cpu"
     )
     assert "--registered needs --pairs-3t7t or --pairs-3t3t" in complaint("--registered")
-    assert "--seeds: the evidence budget has its own" in complaint("--budget", "evidence", "--seed", "0")
+    own = complaint("--budget", "evidence", "--seed", "0")
+    assert "--seed: the experiments of the evidence budget have their own seeds" in own
     cohort = tmp_path / "cohort"
     cohort.mkdir()
     for number in (1, 2, 3):

@@ -36,7 +36,7 @@ class Reproduction(NamedTuple):
     failed : tuple of str
         A line for each cell whose training failed.
     images, report : Path
-        The table of all images, and the report.
+        The table of all images, and the report (which is written once a cell is finished).
     """
 
     ran: int
@@ -123,9 +123,9 @@ def reproduce(  # noqa: PLR0913
         screen_networks(output, data, low_field=budget.low_field)
     before = _read_tables(output)
     assemble(output)
-    record.end(outcome)
+    finished = record.end(outcome)
     report = output / REPORT
-    if _read_tables(output) != before or not report.exists():
+    if finished and (_read_tables(output) != before or not report.exists()):
         write_report(output)
     done_before = len(plan) - outcome.ran - len(outcome.failed)
     return Reproduction(outcome.ran, done_before, outcome.failed, output / IMAGES, report)
