@@ -131,10 +131,8 @@ def test_a_finished_cell_is_left_alone_and_a_failed_training_does_not_stop_the_o
 
 def test_a_training_that_cannot_write_ends_the_run(make_data, monkeypatch, tmp_path):
     def fail(*arguments, **options):
-        try:
-            raise OSError(28, "No space left on device")
-        except OSError as error:
-            raise TrainingError("state.safetensors: cannot be written (No space left on device)") from error
+        reason = OSError(28, "No space left on device")
+        raise TrainingError("state.safetensors: cannot be written (No space left on device)") from reason
 
     monkeypatch.setattr(reproduction.run, "run_cell", fail)
     data = make_data(4)
