@@ -42,18 +42,90 @@ def test_the_plane_can_be_named(dnsp, scan, small_model, tmp_path, plane, shape)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_the_models_that_come_along_work_for_every_scale(dnsp, scan, tmp_path, scale):
+def test_the_default_model_works_at_every_scale(dnsp, scan, tmp_path, scale):
     assert dnsp("enhance", scan, "-o", tmp_path / "out.nii", "--scale", scale).code == 0
     assert nib.load(tmp_path / "out.nii").shape == (20 * scale, 24 * scale, 10)
 
 
-def test_an_included_model_warns_that_it_can_harm_and_names_the_safe_methods(dnsp, scan, small_model, tmp_path):
-    warned = dnsp("enhance", scan, "-o", tmp_path / "out.nii").err
-    assert "dnsp: warning: the included models undo a Gaussian blur of 1 pixel" in warned
-    assert "--method bicubic" in warned
-    assert "--method lrtv" in warned
-    for options in (("--method", "bicubic"), ("--method", "lrtv"), ("--model", small_model)):
-        assert "warning" not in dnsp("enhance", scan, "-o", tmp_path / "other.nii", "--overwrite", *options).err
+def test_a_model_of_the_paper_warns_that_it_can_harm_and_the_default_does_not(dnsp, scan, small_model, tmp_path):
+    harms = "dnsp: warning: this model undoes a Gaussian blur of 1 pixel"
+    for model in ("paper-x2", "edsr-small"):
+        warned = dnsp("enhance", scan, "-o", tmp_path / "out.nii", "--overwrite", "--model", model).err
+        assert harms in warned
+        assert "use the default model" in warned
+    for options in ((), ("--method", "bicubic"), ("--model", small_model)):
+        assert harms not in dnsp("enhance", scan, "-o", tmp_path / "other.nii", "--overwrite", *options).err
+
+
+def test_the_sidecar_says_what_was_found_and_whether_the_result_is_sound(dnsp, soft_scan, tmp_path):
+    assert dnsp("enhance", soft_scan, "-o", tmp_path / "out.nii.gz", "--noise", "0.02").code == 0
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert told["Model"] == "default"
+    assert (told["Acquisition"]["Blur"], told["Acquisition"]["Noise"]) == ("estimated", "given")
+    assert told["Acquisition"]["NoiseFraction"] == pytest.approx(0.02)
+    assert told["Consistency"] < 0.1
+    assert told["BrightestVoxelRatio"] <= 1.2
+    assert (told["Verdict"], told["Warnings"]) == ("good", [])
+    assert len(told["ModelDigest"]) == 64
+
+
+def test_the_standard_error_is_written_beside_the_result(dnsp, soft_scan, tmp_path):
+    assert dnsp("enhance", soft_scan, "-o", tmp_path / "out.nii.gz", "--uncertainty").code == 0
+    result, error = nib.load(tmp_path / "out.nii.gz"), nib.load(tmp_path / "out_uncertainty.nii.gz")
+    assert error.shape == result.shape
+    np.testing.assert_array_equal(error.affine, result.affine)
+    assert error.get_fdata().min() > 0
+    again = dnsp("enhance", soft_scan, "-o", tmp_path / "other.nii.gz", "--uncertainty", "--method", "spline")
+    assert again.code == 1
+    assert "--uncertainty needs the default model" in again.err
+    (tmp_path / "free_uncertainty.nii.gz").write_bytes(b"mine")
+    refused = dnsp("enhance", soft_scan, "-o", tmp_path / "free.nii.gz", "--uncertainty")
+    assert refused.code == 1
+    assert "free_uncertainty.nii.gz" in refused.err
+    assert not (tmp_path / "free.nii.gz").exists()
+
+
+def test_strict_writes_no_result_that_fails_its_check(dnsp, scan, tmp_path):
+    """Voxels of pure noise: the paper's model throws them far outside the range of the scan."""
+    warned = dnsp("enhance", scan, "-o", tmp_path / "out.nii.gz", "--model", "paper-x2")
+    assert warned.code == 0
+    assert "scan.nii.gz: " in warned.err
+    assert "use --method spline" in warned.err
+    assert json.loads((tmp_path / "out.json").read_text())["Verdict"] == "check"
+    strict = dnsp("enhance", scan, "-o", tmp_path / "strict.nii.gz", "--model", "paper-x2", "--strict")
+    assert strict.code == 1
+    assert "use --method spline" in strict.err
+    assert not (tmp_path / "strict.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--blur", "soft"), "--blur must be auto, kspace, hamming, hann, fermi, or a width"),
+        (("--noise", "-1"), "--noise must be auto, or a fraction"),
+        (("--blur", "1", "--method", "spline"), "--blur applies to --method network only, not to spline"),
+        (("--noise", "0.1", "--model", "paper-x2"), "--blur and --noise are for the default model"),
+    ],
+)
+def test_a_blur_or_noise_that_cannot_be_used_has_its_line(dnsp, scan, tmp_path, options, message):
+    outcome = dnsp("enhance", scan, "-o", tmp_path / "out.nii", *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "out.nii").exists()
+
+
+@pytest.fixture
+def soft_scan(write_scan, tmp_path):
+    """An ellipse with soft structure and a sharp rim, as a skull-stripped scan has it."""
+    i, j, k = np.indices((48, 56, 6))
+    inside = ((i - 24) / 19) ** 2 + ((j - 28) / 22) ** 2 < 1
+    voxels = inside * (700 + 200 * np.sin(i / 6) * np.cos(j / 7) + 3 * k)
+    return write_scan(tmp_path / "soft.nii.gz", voxels.astype(np.float32))
+
+
+def test_the_rim_of_a_skull_stripped_scan_does_not_overshoot(dnsp, soft_scan, tmp_path):
+    assert dnsp("enhance", soft_scan, "-o", tmp_path / "out.nii.gz").code == 0
+    assert nib.load(tmp_path / "out.nii.gz").get_fdata().max() < 1.15 * nib.load(soft_scan).get_fdata().max()
 
 
 def test_bicubic_needs_no_model(dnsp, scan, tmp_path):

@@ -185,8 +185,9 @@ def test_what_cannot_be_run_has_its_line(dnsp, make_head, write_scan, smoke, tmp
         "--budget", "cpu"
     )
     assert "--registered needs --pairs-3t7t or --pairs-3t3t" in complaint("--registered")
-    own = complaint("--budget", "evidence", "--seed", "0")
-    assert "--seed: the experiments of the evidence budget have their own seeds" in own
+    assert "--seed: the experiments of the evidence budget have their own seeds" in complaint(
+        "--budget", "evidence", "--seed", "0"
+    )
     cohort = tmp_path / "cohort"
     cohort.mkdir()
     for number in (1, 2, 3):

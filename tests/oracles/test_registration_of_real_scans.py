@@ -100,5 +100,5 @@ def test_the_brain_of_someone_else_is_refused(read_brain):
     fixed, other = read_brain("04"), read_brain("07")  # of those tried, the most alike
     about = edge_mm(other, brain(other)).mean(axis=0)
     moving = moved(other, rigid((4, -3, 5), (5, -4, 3), about), about, spacing_mm=(1.2, 1.2, 2.0), contrast="inverted")
-    with pytest.raises(RegistrationFailedError, match="are they of one subject"):
+    with pytest.raises(RegistrationFailedError, match="are they of the same subject"):
         register_rigid(moving, fixed)

@@ -24,6 +24,7 @@ _SMALLEST_HEAD = 0.3  # of the largest section: slices the estimator looks at
 _SLICES = 20
 _TILE = 768  # output pixels on a side
 _ERROR_OF_NOTHING = 1e-4  # on the unit scale, where the slice is flat
+_BRIGHTER = 1.15  # times the brightest voxel of the scan: no voxel of the result is brighter
 _AT_NYQUIST = 3  # of the frequencies at which an acquisition is told
 
 
@@ -89,7 +90,12 @@ class AcquisitionAwareMethod:
         size = (slices.shape[-2] * scale, slices.shape[-1] * scale)
         strength = self.network.find_strength(slices.to(self.device), belief, size)
         return ScanMethod(
-            self, belief, sampling, noise_fraction=belief.noise_sigma / max(reference, 1e-6), strength=strength
+            self,
+            belief,
+            sampling,
+            noise_fraction=belief.noise_sigma / max(reference, 1e-6),
+            strength=strength,
+            brightest=float(scaling.apply(volume.voxels.max())) * _BRIGHTER,
         )
 
 
@@ -108,6 +114,8 @@ class ScanMethod:
         Standard deviation of the noise as a fraction of the scan's 99.9th percentile.
     strength : float
         How much of the correction the scan gets, see `AcquisitionAware.find_strength`.
+    brightest : float
+        The highest intensity that the result may hold, on the unit scale.
     """
 
     def __init__(
@@ -118,11 +126,13 @@ class ScanMethod:
         *,
         noise_fraction: float,
         strength: float = 1.0,
+        brightest: float = float("inf"),
     ) -> None:
         self.belief = belief
         self.sampling = sampling
         self.noise_fraction = noise_fraction
         self.strength = strength
+        self.brightest = brightest
         self._network, self._device = owner.network, owner.device
 
     @property
@@ -194,7 +204,7 @@ class ScanMethod:
                 result[..., rows, columns] = sharp[..., inner_rows, inner_columns]
                 if error is not None and deviation is not None:
                     error[..., rows, columns] = deviation[..., inner_rows, inner_columns]
-        result = self._network.limit(result, image, self.belief)
+        result = self._network.limit(result, image, self.belief).clamp(max=self.brightest)
         if not bool(torch.isfinite(result).all()):
             raise ModelError(
                 "the model's output is not finite: its weights are damaged, or the scan's intensities extreme"

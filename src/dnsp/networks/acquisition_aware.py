@@ -21,11 +21,12 @@ from dnsp.networks.registry import register_network
 __all__ = ["AcquisitionAware", "ModulatedNetwork", "UncertaintyHead"]
 
 _MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves .64 to .71
-_CONSISTENCY = 1.45
+_CONSISTENCY = 1.3  # error of the means over voxels, in units of that of the interpolated image
+_NOISE_TAKEN = 0.5  # part of the noise that may be taken away on top of it
 _SLICES_USED = 6
 
 
-@register_network("acquisition-aware")
+@register_network("acquisition-aware", presets={})  # no preset: the training loop gives it no acquisition
 class AcquisitionAware(Network):
     """A network that is told the acquisition, the estimator that finds it, and the standard error of the result.
 
@@ -122,8 +123,9 @@ class AcquisitionAware(Network):
         """Find how much of the correction a scan of estimated blur may get.
 
         Where the scan may well be sharp already, the means over its voxels must stay what they are: the result, averaged back
-        to the scan's grid, may differ from the scan by at most 1.45 times what the interpolated image does. Where the blur is
-        known, or the scan is clearly blurred, the whole correction is added.
+        to the scan's grid, may differ from the scan by at most 1.3 times what the interpolated image does, and by half the
+        noise, which the network removes. Where the blur is known, or the scan is clearly blurred, the whole correction is
+        added.
 
         Parameters
         ----------
@@ -147,9 +149,9 @@ class AcquisitionAware(Network):
         mean = Acquisition(rows=rows, columns=columns).apply
         left = mean(enlarged) - used[:, None]  # linear in the strength: left + strength * change
         change = mean(correction)
-        # |left + s change| = limit |left| is a quadratic equation in s; all are averages over all pixels.
+        # |left + s change|^2 = (limit |left|)^2 + (part of the noise)^2 is a quadratic equation in s.
         a, b = float(change.square().mean()), float((left * change).mean())
-        c = float(left.square().mean()) * (1 - _CONSISTENCY**2)
+        c = float(left.square().mean()) * (1 - _CONSISTENCY**2) - (_NOISE_TAKEN * belief.noise_sigma) ** 2
         return 1.0 if a == 0 else min(1.0, (-b + sqrt(max(b * b - a * c, 0.0))) / a)
 
     def _features(self, enlarged: Tensor, condition: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class Reproduction(NamedTuple):
     failed : tuple of str
         A line for each cell whose training failed.
     images, report : Path
-        The table of all images, and the report (which is written once a cell is finished).
+        The table of all images, and the report.
     """
 
     ran: int
@@ -121,13 +121,14 @@ def reproduce(  # noqa: PLR0913
     outcome = run_cells(plan, data, results=output, jobs=jobs, on_cell=on_cell)
     if SCREEN in selected and (SCREEN in experiments or plan):
         screen_networks(output, data, low_field=budget.low_field)
-    before = _read_tables(output)
-    assemble(output)
-    finished = record.end(outcome)
-    report = output / REPORT
-    if finished and (_read_tables(output) != before or not report.exists()):
-        write_report(output)
     done_before = len(plan) - outcome.ran - len(outcome.failed)
+    report = output / REPORT
+    if outcome.ran or done_before or not outcome.failed:  # otherwise there is nothing new to show
+        before = _read_tables(output)
+        assemble(output)
+        if _read_tables(output) != before or not report.exists():
+            write_report(output)
+    record.end(outcome)
     return Reproduction(outcome.ran, done_before, outcome.failed, output / IMAGES, report)
 
 

@@ -109,14 +109,8 @@ class RunRecord:
         )
         write_record(self._folder / RUN, self._facts)
 
-    def end(self, outcome: Outcome) -> int:
-        """Write what failed, whether all cells that the folder was ever asked for are done, and the seconds they took.
-
-        Returns
-        -------
-        int
-            How many cells of the folder are finished.
-        """
+    def end(self, outcome: Outcome) -> None:
+        """Write what failed, whether all cells that the folder was ever asked for are done, and the seconds they took."""
         facts = self._facts
         failed = {line.partition(":")[0] for line in outcome.failed}
         done = [cell for cell in facts.plan if is_finished(cell, self._folder)]
@@ -129,7 +123,6 @@ class RunRecord:
         seconds = sum(sum(json.loads(file.read_text(encoding="utf-8")).values()) for file in files)
         self._facts = msgspec.structs.replace(facts, failed=outcome.failed, finished=finished, seconds=seconds)
         write_record(self._folder / RUN, self._facts)
-        return len(done)
 
     def _read(self) -> RunFacts:
         before = read_run(self._folder / RUN)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from dnsp.errors import SettingError
 from dnsp.networks import (
     Network,
     NetworkDescription,
@@ -63,6 +64,11 @@ def make_network(config: TrainingConfig) -> StartingNetwork:
         network, card = load_model(initial, trust=config.network if is_class_name(config.network) else "")
         description = card.network
         config.require_fit(description)
+        if network.takes_acquisition:
+            raise SettingError(
+                f"{config.initial_model} is told how each scan was acquired, which dnsp train does not do; start from another "
+                "model, for example paper-x2"
+            )
         network.train().requires_grad_()
     else:
         description = config.network_description

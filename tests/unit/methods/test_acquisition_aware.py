@@ -109,6 +109,7 @@ def test_an_estimate_that_gives_the_scan_back_passes_and_another_does_not(scan):
 def test_a_warning_of_the_check_reaches_the_caller(scan, monkeypatch):
     monkeypatch.setattr("dnsp.methods.result_check._WORST_BRIGHTNESS", 0.5)
     monkeypatch.setattr("dnsp.methods.result_check._WORST_CONSISTENCY", 100.0)
+    monkeypatch.setattr("dnsp.methods.result_check._WORST_OVERSHOOT", 1.0)
     with pytest.warns(DataWarning, match="brightest voxel"):
         dnsp.enhance(scan, method="lrtv")
 

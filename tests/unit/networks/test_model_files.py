@@ -284,7 +284,7 @@ def test_models_are_found_by_name_or_path(model_path):
     assert find_model("edsr-small", scale=3).name == "edsr-small-x3.safetensors"
     assert find_model("edsr-small").name == "edsr-small-x2.safetensors"
     assert find_model("paper-x4").name == find_model("paper-x4", scale=4).name == "edsr-small-x4.safetensors"
-    assert find_model("default", scale=3) == find_model("edsr-small", scale=3)
+    assert find_model("default", scale=3) == find_model("default", scale=2) != find_model("edsr-small", scale=3)
     assert find_model(str(model_path), scale=2) == find_model(model_path) == model_path
     for name, complaint in {
         "unheard-of": "no model is called 'unheard-of'; give a .safetensors file or one of: default, edsr-small",
