@@ -112,10 +112,8 @@ def reproduce(
             on_cell=bar.on_cell,
             on_pair=bar,
         )
-    typer.echo(
-        f"{done.ran} cells run, {done.done_before} were done before; the numbers are in {done.images}, the report is "
-        f"{done.report}"
-    )
+    where = f"the numbers are in {done.images}, the report is {done.report}" if done.report.exists() else "no results"
+    typer.echo(f"{done.ran} cells run, {done.done_before} were done before; {where}")
     for line in done.failed:
         complain(line)
     if done.failed:

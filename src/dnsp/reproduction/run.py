@@ -106,6 +106,8 @@ def _run(cell: Cell, data: DataSet, results: Path, workers: int) -> list[str]:
     try:
         run_cell(cell, data, results=results, workers=min(workers, _MOST_READERS))
     except TrainingError as error:
+        if isinstance(error.__cause__, OSError):  # a full disk would end every other training too
+            raise DnspError(str(error)) from error
         return [f"{cell.id}: {error}"]
     except MissingExtraError as error:  # which cannot be pickled
         raise DnspError(str(error)) from error

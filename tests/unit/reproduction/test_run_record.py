@@ -129,6 +129,17 @@ def test_a_finished_cell_is_left_alone_and_a_failed_training_does_not_stop_the_o
     assert sum(not is_finished(planned.cell.id, tmp_path) for planned in plan) == 1
 
 
+def test_a_training_that_cannot_write_ends_the_run(make_data, monkeypatch, tmp_path):
+    def fail(*arguments, **options):
+        reason = OSError(28, "No space left on device")
+        raise TrainingError("state.safetensors: cannot be written (No space left on device)") from reason
+
+    monkeypatch.setattr(reproduction.run, "run_cell", fail)
+    data = make_data(4)
+    with pytest.raises(reproduction.run.DnspError, match="No space left on device"):
+        run_cells(plan_of(data, "table3"), data, results=tmp_path)
+
+
 def test_a_package_that_is_missing_is_told_in_a_way_that_travels(make_data, monkeypatch, tmp_path):
     def lack(*arguments, **options):
         raise MissingExtraError("scipy", extra="stats")
