@@ -37,7 +37,7 @@ _CURVES_ONLY = "figure9"
 
 
 class FinishedCell(NamedTuple):
-    """A cell that has been measured, where it lies and which experiments use it."""
+    """A cell that has been measured, its folder, and the experiments that use it."""
 
     folder: Path
     experiments: Sequence[str]

@@ -47,7 +47,7 @@ class DicomSource:
 
 
 class Slice(NamedTuple):
-    """One slice: where it is kept, where it lies (millimetres, LPS+), and how its stored values become intensities."""
+    """One slice: its file, its position (millimetres, LPS+), and how its stored values become intensities."""
 
     name: str
     header: Header
