@@ -323,7 +323,6 @@ def test_a_drop_in_criterion_in_lightning(tmp_path):
     assert not torch.equal(filters, module.criterion.sharpness.weight)  # Lightning found the filters by itself
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # ignite imports it
 def test_a_drop_in_criterion_of_monai_s_trainer():
     engines = pytest.importorskip("monai.engines", reason="MONAI is not installed; it comes with the dev extra")
     pytest.importorskip("ignite", reason="MONAI's trainers need pytorch-ignite; it comes with the dev extra")
