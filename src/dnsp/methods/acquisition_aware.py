@@ -22,6 +22,7 @@ Noise: TypeAlias = float | Literal["auto"]
 
 _SMALLEST_HEAD = 0.3  # of the largest section: slices the estimator looks at
 _SLICES = 20
+_BOX_MARGIN = 16  # output pixels beyond the spline's own; what lies farther changes nothing that bfloat16 can tell
 _TILE = 768  # output pixels on a side
 _ERROR_OF_NOTHING = 1e-4  # on the unit scale, where the slice is flat
 _BRIGHTER = 1.15  # times the brightest voxel of the scan: no voxel of the result is brighter
@@ -158,8 +159,8 @@ class ScanMethod:
     def with_standard_error(self, low_res: Tensor, *, scale: int, wanted: bool = True) -> tuple[Tensor, Tensor | None]:
         """Enhance a slice, and give the standard error of every pixel where it is wanted.
 
-        The network does not run where the slice is flat: it runs on the box around everything else, in tiles that overlap by
-        the receptive radius, so nothing inside changes.
+        The network does not run where the slice is flat: it runs on the box around everything else and a margin, in tiles
+        that overlap by the receptive radius, so tiles change nothing.
 
         Parameters
         ----------
@@ -188,7 +189,7 @@ class ScanMethod:
         result = enlarged.clone()
         error = torch.full_like(result, _ERROR_OF_NOTHING) if wanted else None
         radius = self._network.receptive_radius
-        top, bottom, left, right = signal_box(enlarged, margin=radius)
+        top, bottom, left, right = signal_box(enlarged, margin=_BOX_MARGIN)
         for row in range(top, bottom, _TILE):
             for column in range(left, right, _TILE):
                 rows = slice(row, min(row + _TILE, bottom))
