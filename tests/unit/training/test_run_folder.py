@@ -73,6 +73,13 @@ def test_an_unfinished_run_of_dnsp_0_1_resumes(run, tmp_path):
         )
 
 
+def test_a_fixed_training_gives_the_weights_of_dnsp_0_1(run):
+    old, new = load_file(OLD_RUNS / "finished" / "model.safetensors"), load_file(run("whole"))
+    assert old.keys() == new.keys()
+    for name in old:
+        torch.testing.assert_close(new[name], old[name], rtol=1e-4, atol=1e-6)
+
+
 def test_a_finished_run_of_dnsp_0_1_is_recognised(run, tmp_path):
     folder = copy_old_run("finished", tmp_path)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
