@@ -43,7 +43,7 @@ def enhance(
         MethodName,
         typer.Option(
             help="A trained network; bicubic, spline or sinc interpolation, which invent nothing; lrtv, or "
-            " lrtv-tuned for scans without noise; or srsw, "
+            "lrtv-tuned for scans without noise; or srsw, "
             "which needs --database."
         ),
     ] = "network",
