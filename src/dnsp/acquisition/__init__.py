@@ -2,6 +2,7 @@
 
 from dnsp.acquisition.bicubic import bicubic_enlarge
 from dnsp.acquisition.blur_downsample import block_mean, blur, blur_downsample
+from dnsp.acquisition.deconvolution import deconvolve_enlarge
 from dnsp.acquisition.degradation import (
     DegradationName,
     DegradationSettings,
@@ -33,6 +34,7 @@ __all__ = [
     "blur",
     "blur_downsample",
     "crop_kspace",
+    "deconvolve_enlarge",
     "degrade",
     "degrade_volume",
     "estimate_noise_sigma",

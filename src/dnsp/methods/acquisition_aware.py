@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dnsp.acquisition import AcquisitionBelief, AxisSampling, noise_reference, sampling_with_blur, spline_enlarge
+from dnsp.acquisition import AcquisitionBelief, AxisSampling, noise_reference, sampling_with_blur
 from dnsp.errors import ModelError, SettingError
 from dnsp.methods.interpolation import require_image
 from dnsp.methods.network import signal_box
@@ -185,11 +185,11 @@ class ScanMethod:
         require_image(low_res)
         image = low_res.to(self._device)
         size = (image.shape[-2] * scale, image.shape[-1] * scale)
-        enlarged = spline_enlarge(image, size, self.belief.factors)
-        result = enlarged.clone()
+        starts = self._network.begin(image, size, self.belief)
+        result = starts[:, :1].clone()
         error = torch.full_like(result, _ERROR_OF_NOTHING) if wanted else None
         radius = self._network.receptive_radius
-        top, bottom, left, right = signal_box(enlarged, margin=_BOX_MARGIN)
+        top, bottom, left, right = signal_box(starts[:, :1], margin=_BOX_MARGIN)
         for row in range(top, bottom, _TILE):
             for column in range(left, right, _TILE):
                 rows = slice(row, min(row + _TILE, bottom))
@@ -197,7 +197,7 @@ class ScanMethod:
                 outer_rows, inner_rows = _with_margin(rows, radius, size[0])
                 outer_columns, inner_columns = _with_margin(columns, radius, size[1])
                 sharp, deviation = self._network.refine(
-                    enlarged[..., outer_rows, outer_columns],
+                    starts[..., outer_rows, outer_columns],
                     self.belief,
                     strength=self.strength,
                     with_uncertainty=wanted,
