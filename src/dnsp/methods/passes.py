@@ -1,0 +1,104 @@
+"""A pass over a scan: it is enlarged along some axes, and looked at in one or two planes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from dnsp.acquisition import spline_enlarge
+from dnsp.methods.slice_sharpener import SliceSharpener
+from dnsp.methods.target_grid import fine_length
+
+__all__ = ["Pass", "View", "fuse_views"]
+
+Estimate: TypeAlias = tuple[Tensor, Tensor | None]
+Shape: TypeAlias = tuple[int, int, int]
+
+
+class View(NamedTuple):
+    """One orientation of slices, and the network told of their acquisition.
+
+    Attributes
+    ----------
+    axis : int
+        The voxel axis that the slices are stacked along. It keeps its grid.
+    sharpen : SliceSharpener
+        Enlarges and sharpens one slice.
+    """
+
+    axis: int
+    sharpen: SliceSharpener
+
+    def estimate(self, image: Tensor, *, with_error: bool, on_slice: Callable[[], None]) -> Estimate:
+        """Enhance a volume (I, J, K) on the unit scale slice by slice, and give the standard error where it is wanted."""
+        shape = self.shape(image.shape)
+        result, errors = image.new_empty(shape), image.new_empty(shape) if with_error else None
+        for index, low_res in enumerate(image.movedim(self.axis, 0)):
+            sharp, error = self.sharpen(low_res.contiguous()[None, None], with_error=with_error)
+            result.movedim(self.axis, 0)[index] = sharp[0, 0]
+            if errors is not None and error is not None:
+                errors.movedim(self.axis, 0)[index] = error[0, 0]
+            on_slice()
+        return result, errors
+
+    @property
+    def factors(self) -> tuple[float, float, float]:
+        """Output voxels per voxel along i, j and k."""
+        factors = list(self.sharpen.belief.factors)
+        factors.insert(self.axis, 1.0)
+        return factors[0], factors[1], factors[2]
+
+    def shape(self, shape: Sequence[int]) -> Shape:
+        """Give the shape that a volume of this shape becomes."""
+        i, j, k = (fine_length(length, factor) for length, factor in zip(shape, self.factors, strict=True))
+        return i, j, k
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One enlarging of the scan: within the slices (one view), or across them (two views that are fused).
+
+    Parameters
+    ----------
+    views : tuple of View
+        Each enlarges the volume to the same grid.
+    """
+
+    views: tuple[View, ...]
+
+    def run(self, image: Tensor, *, with_error: bool, on_slice: Callable[[], None]) -> Estimate:
+        """Enhance a volume (I, J, K) on the unit scale. The standard error is the mean of those of the views.
+
+        The errors of two views of one scan are nearly the same, so their mean is no better than either: the mean of the
+        standard errors is an upper bound of that of the mean.
+        """
+        estimates = [view.estimate(image, with_error=with_error, on_slice=on_slice) for view in self.views]
+        errors = [error for _, error in estimates if error is not None]
+        return fuse_views([result for result, _ in estimates]), fuse_views(errors) if errors else None
+
+    def slice_count(self, shape: Sequence[int]) -> int:
+        """Count the slices of all views of a volume of this shape."""
+        return sum(shape[view.axis] for view in self.views)
+
+    def shape(self, shape: Sequence[int]) -> Shape:
+        """Give the shape that a volume of this shape becomes."""
+        return self.views[0].shape(shape)
+
+    def interpolate(self, image: Tensor) -> Tensor:
+        """Enlarge a map that is nowhere negative to the grid of the result, without the network."""
+        view = self.views[0]
+        rows, columns = (length for axis, length in enumerate(self.shape(image.shape)) if axis != view.axis)
+        stack = spline_enlarge(image.movedim(view.axis, 0), (rows, columns), view.sharpen.belief.factors)
+        return stack.movedim(0, view.axis).clamp(min=0)
+
+
+def fuse_views(estimates: Sequence[Tensor]) -> Tensor:
+    """Combine what the views of one volume say: their mean."""
+    total = estimates[0]
+    for estimate in estimates[1:]:
+        total = total + estimate
+    return total if len(estimates) == 1 else total.div_(len(estimates))
