@@ -48,7 +48,10 @@ def read(path: Path) -> Volume:
 
 
 def prepare(scan: Volume, count: int):
-    """Give the scan with the axis that is made thick last, its spacing there, its head, and whether it has two views."""
+    """Give the scan with the axis that is made thick last, its spacing there, its head, and the slices of its one view.
+
+    None stands for two views.
+    """
     spacing = np.array(scan.spacing_mm)
     axial = plane_axis(scan.affine, "axial")
     two_views = bool(spacing.max() < 1.6 * spacing.min())
@@ -59,14 +62,14 @@ def prepare(scan: Volume, count: int):
         places = np.flatnonzero(head.any((1, 2)))
         middle = int(places.mean())
         slab = slice(max(middle - count // 2, 0), middle + (count + 1) // 2)
-        return voxels[slab], float(spacing[stack]), head[slab], True
+        return voxels[slab], float(spacing[stack]), head[slab], None
     # Each acquired slice: its first axis becomes the thick one, the stack comes first.
     areas = head.sum((0, 1))
     shown = np.flatnonzero(areas > SMALLEST_SECTION * areas.max())
-    shown = shown[np.linspace(0, len(shown) - 1, min(count, len(shown))).round().astype(int)]
+    chosen = np.linspace(0, len(shown) - 1, min(count, len(shown)) + 2)[1:-1].round().astype(int)
     rows = next(axis for axis in range(3) if axis != stack)
     order = (2, 1, 0)
-    return voxels[:, :, shown].transpose(order), float(spacing[rows]), head[:, :, shown].transpose(order), False
+    return voxels[:, :, shown].transpose(order), float(spacing[rows]), head[:, :, shown].transpose(order), chosen
 
 
 def measured(reference, estimate, head, *, two_views: bool, edge: int) -> float:
@@ -79,24 +82,25 @@ def measured(reference, estimate, head, *, two_views: bool, edge: int) -> float:
     return float(np.mean([psnr(parts[0][n], parts[1][n], data_range=1.0, mask=parts[2][n]) for n in shown]))
 
 
-def enlarge(low: np.ndarray, length: int, slices: Slices, factor: float, two_views: bool, settings: dict):
-    """Take thick slices (I, J, K) to `length` thin ones: by spline, and by the model."""
+def enlarge(low: np.ndarray, length: int, slices: Slices, factor: float, one_view, settings: dict):
+    """Take thick slices (I, J, K) to `length` thin ones: by spline, and by the model; for one view, those chosen of I."""
     volume = Volume(low, np.eye(4))
     unit = robust_scaling(low)
     image = torch.from_numpy(unit.apply(low))
-    spline = image @ spline_matrix(low.shape[2], length, factor).to(image).T
     method = choose_method("network", spacing_mm=1.0, **settings).method
     found = method.for_scan(volume, TargetGrid((1.0, 1.0, factor), 2), scaling=unit, slices=slices)
-    if two_views:
+    if one_view is None:
         result = found.enhance(image)[0]
     else:  # the view whose slices are the acquired ones
+        image = image[one_view]
         view = next(view for view in found.passes[0].views if view.axis == 0)
         result = view.estimate(image, with_error=False, on_slice=lambda: None)[0]
+    spline = image @ spline_matrix(low.shape[2], length, factor).to(image).T
     return unit, spline.numpy(), result.numpy()[:, :, :length], found.noise_fraction
 
 
 def measure(path: Path, count: int, settings: dict):
-    fine, spacing, head, two_views = prepare(read(path), count)
+    fine, spacing, head, one_view = prepare(read(path), count)
     for case, (thickness, distance) in CASES.items():
         factor = distance / spacing
         if factor > LARGEST_FACTOR:
@@ -108,12 +112,13 @@ def measure(path: Path, count: int, settings: dict):
         matrix = slices.sampling(factor).matrix(fine.shape[2]).numpy()[:whole]
         low = np.ascontiguousarray((fine @ matrix.T).astype(np.float32))
         start = time.perf_counter()
-        unit, spline, result, noise = enlarge(low, length, slices, factor, two_views, settings)
+        unit, spline, result, noise = enlarge(low, length, slices, factor, one_view, settings)
         seconds = time.perf_counter() - start
         length = min(length, fine.shape[2])
-        truth, inside, edge = unit.apply(fine[:, :, :length]), head[:, :, :length], int(np.ceil(2 * factor))
+        compared = slice(None) if one_view is None else one_view
+        truth, inside, edge = unit.apply(fine[compared, :, :length]), head[compared, :, :length], int(np.ceil(2 * factor))
         before, after = (
-            measured(truth, image[:, :, :length], inside, two_views=two_views, edge=edge) for image in (spline, result)
+            measured(truth, image[:, :, :length], inside, two_views=one_view is None, edge=edge) for image in (spline, result)
         )
         yield {
             "case": case, "factor": factor, "spline": before, "gain": after - before, "noise found": noise, "seconds": seconds,
@@ -136,7 +141,7 @@ def block(folder: Path, settings: dict) -> None:
     left = np.minimum(places.astype(int), 10)
     linear = low[:, :, left] * (1 - (places - left)) + low[:, :, left + 1] * (places - left)
     start = time.perf_counter()
-    unit, spline, result, _ = enlarge(low, 48, Slices(spacing_mm=4.0, thickness_mm=4.0), 4.0, True, settings)
+    unit, spline, result, _ = enlarge(low, 48, Slices(spacing_mm=4.0, thickness_mm=4.0), 4.0, None, settings)
     seconds = time.perf_counter() - start
     print("\nReference block: ds002748 sub-12, 144 x 160 x 48 voxels, 4 mm; mean PSNR of slices 8 to 39, no mask")
     for name, image in (("linear", linear), ("cubic spline", unit.invert(spline)), ("default model", unit.invert(result))):

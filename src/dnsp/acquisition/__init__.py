@@ -17,7 +17,7 @@ from dnsp.acquisition.noise import add_rician_noise, noise_reference
 from dnsp.acquisition.resampling import sinc_enlarge, sinc_matrix, spline_enlarge, spline_matrix
 from dnsp.acquisition.sampling import AxisSampling, Profile
 from dnsp.acquisition.slices import SliceOptions, Slices
-from dnsp.acquisition.volumes import Resolution, degrade_volume, lower_field_volume
+from dnsp.acquisition.volumes import Resolution, degrade_volume, lower_field_volume, thicken_volume
 
 __all__ = [
     "Acquisition",
@@ -52,5 +52,6 @@ __all__ = [
     "sinc_matrix",
     "spline_enlarge",
     "spline_matrix",
+    "thicken_volume",
     "truncate_kspace",
 ]

@@ -14,6 +14,7 @@ from torch import Tensor
 from dnsp.acquisition import AcquisitionBelief, AxisSampling, Slices, noise_reference, sampling_with_blur
 from dnsp.errors import SettingError
 from dnsp.methods.acquisition_options import Blur, Noise, read_blur, read_noise
+from dnsp.methods.interpolation import require_image
 from dnsp.methods.passes import Pass, View
 from dnsp.methods.slice_sharpener import SliceSharpener
 from dnsp.methods.target_grid import TargetGrid, fine_length
@@ -91,8 +92,11 @@ class AcquisitionAwareMethod:
         ------
         SettingError
             If ``blur`` was given, but the grid is not finer within the slices.
+        VolumeError
+            If the slices are one pixel wide.
         """
         shown = torch.from_numpy(scaling.apply(_choose_slices(volume, grid.slice_axis))).to(self.device)
+        require_image(shown)
         reference = noise_reference(shown)
         rows, columns = (axis for axis in range(3) if axis != grid.slice_axis)
         factors = (grid.factors[rows], grid.factors[columns])

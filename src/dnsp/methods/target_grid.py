@@ -138,9 +138,9 @@ def read_spacing(spacing: object) -> Spacing:
     >>> read_spacing("1"), read_spacing("native,native,1.5"), read_spacing([0.8, 0.8, 1])
     (1.0, (None, None, 1.5), (0.8, 0.8, 1.0))
     """
-    if spacing == "isotropic":
+    if isinstance(spacing, str) and spacing == "isotropic":
         return "isotropic"
-    parts = spacing.split(",") if isinstance(spacing, str) else spacing
+    parts = [part.strip() for part in spacing.split(",")] if isinstance(spacing, str) else spacing
     parts = list(parts) if isinstance(parts, (Sequence, np.ndarray)) else [parts]
     try:
         numbers = [None if part in (None, "native") else float(part) for part in parts]
