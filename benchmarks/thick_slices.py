@@ -104,7 +104,9 @@ def measure(path: Path, count: int, settings: dict):
     for case, (thickness, distance) in CASES.items():
         factor = distance / spacing
         if factor > LARGEST_FACTOR:
-            print(f"{path.name}: {case} is more than {LARGEST_FACTOR:g} voxels of {spacing:.2f} mm: left out", flush=True)
+            print(
+                f"{path.name}: {case} is more than {LARGEST_FACTOR:g} voxels of {spacing:.2f} mm: left out", flush=True
+            )
             continue
         slices = Slices(spacing_mm=distance, thickness_mm=thickness)
         whole = int(fine.shape[2] / factor)  # slices that lie wholly in the scan
@@ -116,9 +118,14 @@ def measure(path: Path, count: int, settings: dict):
         seconds = time.perf_counter() - start
         length = min(length, fine.shape[2])
         compared = slice(None) if one_view is None else one_view
-        truth, inside, edge = unit.apply(fine[compared, :, :length]), head[compared, :, :length], int(np.ceil(2 * factor))
+        truth, inside, edge = (
+            unit.apply(fine[compared, :, :length]),
+            head[compared, :, :length],
+            int(np.ceil(2 * factor)),
+        )
         before, after = (
-            measured(truth, image[:, :, :length], inside, two_views=one_view is None, edge=edge) for image in (spline, result)
+            measured(truth, image[:, :, :length], inside, two_views=one_view is None, edge=edge)
+            for image in (spline, result)
         )
         yield {
             "case": case, "factor": factor, "spline": before, "gain": after - before, "noise found": noise, "seconds": seconds,
@@ -126,7 +133,7 @@ def measure(path: Path, count: int, settings: dict):
 
 
 def block(folder: Path, settings: dict) -> None:
-    """The block of ds002748 sub-12 on which other programs were run; data range 1 on the unit scale of the slices measured.
+    """Measure the block of ds002748 sub-12 on which other programs were run; data range 1 on its unit scale.
 
     Linear interpolation is to give 25.14 dB, a cubic spline 26.49 dB. UniRes after 8 iterations had 27.49, and ECLARE after
     .24 % of its default training 28.34 dB.
@@ -144,7 +151,11 @@ def block(folder: Path, settings: dict) -> None:
     unit, spline, result, _ = enlarge(low, 48, Slices(spacing_mm=4.0, thickness_mm=4.0), 4.0, None, settings)
     seconds = time.perf_counter() - start
     print("\nReference block: ds002748 sub-12, 144 x 160 x 48 voxels, 4 mm; mean PSNR of slices 8 to 39, no mask")
-    for name, image in (("linear", linear), ("cubic spline", unit.invert(spline)), ("default model", unit.invert(result))):
+    for name, image in (
+        ("linear", linear),
+        ("cubic spline", unit.invert(spline)),
+        ("default model", unit.invert(result)),
+    ):
         slices = zip(np.moveaxis(fine[:, :, kept], 2, 0), np.moveaxis(image[:, :, kept], 2, 0), strict=True)
         decibels = np.mean([psnr(true, found, data_range=brightest) for true, found in slices])
         print(f"{name:14} {decibels:6.2f} dB" + (f", {seconds:.1f} s" if name == "default model" else ""), flush=True)
@@ -190,7 +201,8 @@ def main() -> None:
             print(f"{path}: {gains} dB, {sum(row['seconds'] for row in found):.0f} s", flush=True)
             rows += found
     gains = [row["gain"] for row in rows]
-    print(f"\nGain over a cubic spline, dB: {len(gains)} cases, mean {np.mean(gains):+.2f}, worst {min(gains):+.2f}\n\n{table(rows)}")
+    print(f"\nGain over a cubic spline, dB: {len(gains)} cases, mean {np.mean(gains):+.2f}, worst {min(gains):+.2f}")
+    print(f"\n{table(rows)}")
     if not options.family:
         block(options.data, settings)
     if options.json:

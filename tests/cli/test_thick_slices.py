@@ -17,15 +17,23 @@ def told(path):
     return json.loads(path.read_text())
 
 
-def test_thick_slices_are_simulated_and_made_thin_with_the_thickness_of_the_sidecar(dnsp, make_head, write_scan, tmp_path):
+def test_thick_slices_are_simulated_and_made_thin_with_the_thickness_of_the_sidecar(
+    dnsp, make_head, write_scan, tmp_path
+):
     thin = write_scan(tmp_path / "thin.nii.gz", make_head((16, 18, 30)), np.diag([-0.9, 1.1, 1.0, 1.0]))
     thick = tmp_path / "thick.nii.gz"
     outcome = dnsp("degrade", thin, "-o", thick, "--slice-thickness", 2, "--slice-spacing", 3)
     assert outcome.code == 0, outcome.err
     stated = told(tmp_path / "thick.json")
-    assert (stated["Degradation"], stated["SliceThickness"], stated["SpacingBetweenSlices"]) == ("thick-slices", 2.0, 3.0)
+    assert (stated["Degradation"], stated["SliceThickness"], stated["SpacingBetweenSlices"]) == (
+        "thick-slices",
+        2.0,
+        3.0,
+    )
     image = nib.load(thin)
-    expected = thicken_volume(Volume(image.get_fdata(dtype=np.float32), image.affine), Slices(spacing_mm=3.0, thickness_mm=2.0))
+    expected = thicken_volume(
+        Volume(image.get_fdata(dtype=np.float32), image.affine), Slices(spacing_mm=3.0, thickness_mm=2.0)
+    )
     np.testing.assert_allclose(nib.load(thick).get_fdata(), expected.voxels, rtol=1e-5)
     outcome = dnsp("enhance", thick, "-o", tmp_path / "iso.nii.gz", "--spacing", "native,native,1")
     assert outcome.code == 0, outcome.err
@@ -43,7 +51,9 @@ def test_thick_slices_are_simulated_and_made_thin_with_the_thickness_of_the_side
 
 
 def test_isotropic_is_the_finest_spacing_within_the_slices(dnsp, scan, tmp_path):
-    outcome = dnsp("enhance", scan, "-o", tmp_path / "iso.nii", "--isotropic", "--method", "spline", "--slice-thickness", 2.5)
+    outcome = dnsp(
+        "enhance", scan, "-o", tmp_path / "iso.nii", "--isotropic", "--method", "spline", "--slice-thickness", 2.5
+    )
     assert outcome.code == 0, outcome.err
     made = nib.load(tmp_path / "iso.nii")
     np.testing.assert_allclose(made.header.get_zooms(), (0.9, 0.9, 0.9), rtol=1e-5)
@@ -55,12 +65,22 @@ def test_the_standard_error_of_thick_slices_is_written(dnsp, scan, tmp_path):
     call = ("enhance", scan, "-o", tmp_path / "out.nii.gz", "--spacing", "native,native,1.5", "--uncertainty")
     outcome = dnsp(*call)
     assert outcome.code == 0, outcome.err
-    assert nib.load(tmp_path / "out_uncertainty.nii.gz").shape == nib.load(tmp_path / "out.nii.gz").shape == (20, 24, 20)
+    assert (
+        nib.load(tmp_path / "out_uncertainty.nii.gz").shape == nib.load(tmp_path / "out.nii.gz").shape == (20, 24, 20)
+    )
 
 
 def test_a_derived_series_has_the_new_geometry(dnsp, dicom_head, tmp_path):
     outcome = dnsp(
-        "enhance", dicom_head, "-o", tmp_path / "derived", "--dicom", "--spacing", "native,native,1.3", "--method", "spline"
+        "enhance",
+        dicom_head,
+        "-o",
+        tmp_path / "derived",
+        "--dicom",
+        "--spacing",
+        "native,native,1.3",
+        "--method",
+        "spline",
     )
     assert outcome.code == 0, outcome.err
     images = [
@@ -90,13 +110,13 @@ def test_the_thickness_of_a_dicom_series_is_taken_from_its_header(dicom_head):
         (("--spacing", "0"), 2, "--spacing must be a positive number of millimetres, not 0"),
         (("--spacing", "-1"), 2, "--spacing must be a positive number of millimetres, not -1"),
         (("--spacing", "nan"), 2, "--spacing must be a positive number of millimetres, not nan"),
-        (("--spacing", "2"), 2, "--spacing 2 is coarser than the scan's 0.9 mm along i"),
-        (("--spacing", "0.1"), 2, "--spacing 0.1 is more than 8 times finer than the scan's 0.9 mm along i"),
+        (("--spacing", "2"), 1, "--spacing 2 is coarser than the scan's 0.9 mm along i"),
+        (("--spacing", "0.1"), 1, "--spacing 0.1 is more than 8 times finer than the scan's 0.9 mm along i"),
         (("--spacing", "fine"), 2, "--spacing must look like 1, or 0.8,0.8,1"),
         (("--spacing", "0.5", "--scale", "2"), 2, "--scale and --spacing (or --isotropic) exclude each other"),
         (("--spacing", "0.5", "--isotropic"), 2, "--isotropic and --spacing exclude each other"),
         (("--slice-thickness", "2"), 2, "--slice-thickness and --slice-profile need --spacing or --isotropic"),
-        (("--isotropic", "--slice-thickness", "50"), 2, "does not fit slices 3 mm apart"),
+        (("--isotropic", "--slice-thickness", "50"), 1, "does not fit slices 3 mm apart"),
         (("--isotropic", "--method", "lrtv-tuned"), 2, "not with lrtv-tuned; use --scale"),
         (("--isotropic", "--model", "paper-x2"), 2, "not with paper-x2; use --scale"),
     ],
@@ -104,13 +124,15 @@ def test_the_thickness_of_a_dicom_series_is_taken_from_its_header(dicom_head):
 def test_what_cannot_be_is_refused_in_one_line(dnsp, scan, tmp_path, options, code, message):
     outcome = dnsp("enhance", scan, "-o", tmp_path / "out.nii.gz", *options)
     lines = [line for line in outcome.err.splitlines() if line.startswith("dnsp: error")]
-    assert outcome.code in (1, code), outcome.err
+    assert outcome.code == code, outcome.err
     assert len(lines) == 1, outcome.err
     assert message in outcome.err
     assert not (tmp_path / "out.nii.gz").exists()
 
 
-@pytest.mark.parametrize("options", [("--slice-spacing", 0.5), ("--slice-spacing", 4, "--scale", 2), ("--degradation", "thick-slices")])
+@pytest.mark.parametrize(
+    "options", [("--slice-spacing", 0.5), ("--slice-spacing", 4, "--scale", 2), ("--degradation", "thick-slices")]
+)
 def test_slices_that_cannot_be_simulated_are_refused(dnsp, scan, tmp_path, options):
     outcome = dnsp("degrade", scan, "-o", tmp_path / "out.nii.gz", *options)
     assert outcome.code in (1, 2)

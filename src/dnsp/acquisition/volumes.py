@@ -106,8 +106,8 @@ def thicken_volume(volume: Volume, slices: Slices, *, plane: Plane = "axial") ->
     factor = slices.spacing_mm / volume.spacing_mm[axis]
     if factor < 1:
         raise SettingError(
-            f"slices {slices.spacing_mm:g} mm apart are closer than those of the scan ({volume.spacing_mm[axis]:.3g} mm); give a "
-            "larger --slice-spacing"
+            f"slices {slices.spacing_mm:g} mm apart are closer than those of the scan ({volume.spacing_mm[axis]:.3g} mm); "
+            "give a larger --slice-spacing"
         )
     matrix = slices.sampling(factor).matrix(volume.spatial_shape[axis]).numpy()
     thick = np.moveaxis(np.tensordot(matrix, volume.voxels, axes=(1, axis)), 0, axis).astype(np.float32)

@@ -50,7 +50,8 @@ def enhance(
         ),
     ] = None,
     isotropic: Annotated[
-        bool, typer.Option("--isotropic", help="Instead of --scale: the finest spacing within the slices, for all axes.")
+        bool,
+        typer.Option("--isotropic", help="Instead of --scale: the finest spacing within the slices, for all axes."),
     ] = False,
     slice_thickness: Annotated[
         float | None,
@@ -138,8 +139,9 @@ def enhance(
     """Enlarge and sharpen a scan, or every scan of a folder.
 
     The default model estimates the noise and the blur of each scan and sharpens it accordingly. If you know how the scan was
-    acquired, say so with --blur and --noise: the gain is larger. --spacing and --isotropic make thick slices thin. The .json beside the result says what was found, whether
-    the result agrees with the scan, and how far it overshoots. --model paper-x2 (x3, x4) undoes the paper's blur alone.
+    acquired, say so with --blur and --noise: the gain is larger. --spacing and --isotropic make thick slices thin. The .json
+    beside the result says what was found, whether the result agrees with the scan, and how far it overshoots. --model
+    paper-x2 (x3, x4) undoes the paper's blur alone.
 
     Exit code 0: all scans are done. 1: at least one scan failed, and the others are done. 2: the command was wrong, and
     nothing was done.

@@ -31,8 +31,8 @@ def recorded_slice_thickness(volume: Volume, path: str | Path | None = None) -> 
     Returns
     -------
     tuple of float and str, or None
-        Millimetres, and where they are stated: "DICOM header" or "sidecar". None where nothing is stated, where the statement is
-        not a positive number, or where it is about slices at another distance than those of this scan.
+        Millimetres, and where they are stated: "DICOM header" or "sidecar". None where nothing is stated, where it is not a
+        positive number, or where it is about slices at another distance than those of this scan.
 
     Examples
     --------

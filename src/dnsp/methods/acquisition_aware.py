@@ -102,7 +102,9 @@ class AcquisitionAwareMethod:
         factors = (grid.factors[rows], grid.factors[columns])
         if self._blur is not None and factors == (1, 1):
             raise SettingError("--blur is about the enlarging within slices, and this grid has none; leave it out")
-        named = None if self._blur is None else [sampling_with_blur(self._blur, f) if f > 1 else _AS_IT_IS for f in factors]
+        named = (
+            None if self._blur is None else [sampling_with_blur(self._blur, f) if f > 1 else _AS_IT_IS for f in factors]
+        )
         belief = self.network.estimator.believe(
             shown,
             factors,
@@ -233,9 +235,7 @@ def _across_slices(
     belief: AcquisitionBelief, sampling: AxisSampling, *, axis: int, slice_axis: int
 ) -> AcquisitionBelief:
     """Give what is known of the planes that are stacked along `axis` and contain the slice axis."""
-    rows, columns = (
-        sampling if other == slice_axis else _AS_IT_IS for other in range(3) if other != axis
-    )
+    rows, columns = (sampling if other == slice_axis else _AS_IT_IS for other in range(3) if other != axis)
     return replace(
         belief,
         factors=(rows.factor, columns.factor),

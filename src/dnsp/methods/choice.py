@@ -127,28 +127,35 @@ def choose_method(
         raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale}")
     if (database is not None) != (name == "srsw"):
         raise SettingError("--database and --method srsw need each other: give both or neither")
-    if spacing_mm is not None:
-        if scale is not None:
-            raise SettingError("--scale and --spacing (or --isotropic) exclude each other: give one of them")
-        chosen = choose_method(
-            name, model=model, trust=trust, database=database, device=device, precision=precision, blur=blur, noise=noise
-        )
-        slices = SliceOptions(thickness_mm=slice_thickness_mm, profile=slice_profile)
-        return _to_spacing(chosen, read_spacing(spacing_mm), slices)
-    if slice_thickness_mm is not None or slice_profile != "gaussian":
+    slices = SliceOptions(thickness_mm=slice_thickness_mm, profile=slice_profile)
+    spacing = None if spacing_mm is None else read_spacing(spacing_mm)
+    if spacing is None and slices != SliceOptions():
         raise SettingError("--slice-thickness and --slice-profile need --spacing or --isotropic: give one of them")
+    if spacing is not None and scale is not None:
+        raise SettingError("--scale and --spacing (or --isotropic) exclude each other: give one of them")
     if name == "network":
-        return _choose_network(scale, model, trust=trust, device=device, precision=precision, blur=blur, noise=noise)
-    given = {
-        "model": model != "default",
-        "trust": trust,
-        "device": device != "auto",
-        "precision": precision != "auto",
-        "blur": blur != "auto",
-        "noise": noise != "auto",
-    }
+        chosen = _choose_network(scale, model, trust=trust, device=device, precision=precision, blur=blur, noise=noise)
+    else:
+        _refuse_unused(
+            name,
+            model=model != "default",
+            trust=bool(trust),
+            device=device != "auto",
+            precision=precision != "auto",
+            blur=blur != "auto",
+            noise=noise != "auto",
+        )
+        chosen = _choose_classical(name, scale, database)
+    return chosen if spacing is None else _to_spacing(chosen, spacing, slices)
+
+
+def _refuse_unused(name: str, **given: bool) -> None:
+    """Refuse options of the networks that are given for another method."""
     if unused := [f"--{option}" for option, is_given in given.items() if is_given]:
         raise SettingError(f"{', '.join(unused)} applies to --method network only, not to {name}; leave it out")
+
+
+def _choose_classical(name: str, scale: int | None, database: str | Path | None) -> ChosenMethod:
     if scale == 1:
         raise SettingError(f"--method {name} enlarges by 2, 3 or 4; use --scale 2, 3 or 4")
     if name in INTERPOLATIONS:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-import torch
 from torch import Tensor
 
 from dnsp.acquisition import spline_enlarge

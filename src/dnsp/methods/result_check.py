@@ -174,7 +174,9 @@ def _sampled_spline(
     i, j, k = low.shape
     there_and_back = [
         sampling.matrix(fine)[:length] @ spline_matrix(length, fine, float(factor))
-        for sampling, length, fine, factor in zip(samplings, low.shape, grid.shape((i, j, k)), grid.factors, strict=True)
+        for sampling, length, fine, factor in zip(
+            samplings, low.shape, grid.shape((i, j, k)), grid.factors, strict=True
+        )
     ]
     axis = grid.slice_axis
     image = _unit(along_axis(there_and_back[axis][chosen], low.movedim(axis, 0).float(), 0), scaling)

@@ -57,8 +57,8 @@ class TargetGrid:
         volume : Volume
             The scan.
         spacing : float, tuple of 3 floats or None, or "isotropic"
-            For all axes, or for i, j and k; None keeps the spacing of an axis. "isotropic" is the finest spacing within the
-            slices, for all axes.
+            As `read_spacing` gives it: for all axes, or for i, j and k; None keeps the spacing of an axis. "isotropic" is the
+            finest spacing within the slices, for all axes.
         plane : {"axial", "coronal", "sagittal"}
             The plane of the slices. It counts only where no axis has a clearly larger spacing than the two others: slices are
             stacked along the axis of the largest spacing.
@@ -66,7 +66,7 @@ class TargetGrid:
         Raises
         ------
         SettingError
-            If a spacing is not positive, coarser than the scan's, or more than 8 times finer, or no axis changes.
+            If a spacing is coarser than the scan's or more than 8 times finer, or no axis changes.
 
         Examples
         --------
@@ -131,7 +131,7 @@ def read_spacing(spacing: object) -> Spacing:
     Raises
     ------
     SettingError
-        If it is none of these.
+        If it is none of these, or a number is not positive.
 
     Examples
     --------
@@ -146,6 +146,9 @@ def read_spacing(spacing: object) -> Spacing:
         numbers = [None if part in (None, "native") else float(part) for part in parts]
     except (TypeError, ValueError):
         numbers = []
+    for number in numbers:
+        if number is not None and not (isfinite(number) and number > 0):
+            raise SettingError(f"--spacing must be a positive number of millimetres, not {number:g}")
     if len(numbers) == 1 and numbers[0] is not None:
         return numbers[0]
     if len(numbers) == 3:
@@ -164,8 +167,6 @@ def _slice_axis(spacing: tuple[float, float, float], axis_of_plane: int) -> int:
 def _factor(axis: str, current: float, wanted: float | None) -> float:
     if wanted is None or abs(wanted / current - 1) < _SAME:
         return 1.0
-    if not isfinite(wanted) or wanted <= 0:
-        raise SettingError(f"--spacing must be a positive number of millimetres, not {wanted:g}")
     if wanted > current:
         raise SettingError(
             f"--spacing {wanted:g} is coarser than the scan's {current:.3g} mm along {axis}; give {current:.3g} or less, or "

@@ -6,8 +6,7 @@ import torch
 
 import dnsp
 from dnsp.errors import DataWarning, SettingError
-from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, check_result, choose_method, enhance_scan
-from dnsp.methods import TargetGrid
+from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, TargetGrid, check_result, choose_method, enhance_scan
 from dnsp.methods import slice_sharpener as module
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
 from dnsp.volume import Volume, robust_scaling
