@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -14,8 +15,9 @@ from torch import Tensor
 from dnsp.acquisition import AcquisitionBelief, AxisSampling, Slices, noise_reference, sampling_with_blur
 from dnsp.errors import SettingError
 from dnsp.methods.acquisition_options import Blur, Noise, read_blur, read_noise
+from dnsp.methods.grid_method import Samplings, samplings_of
 from dnsp.methods.interpolation import require_image
-from dnsp.methods.passes import Pass, View
+from dnsp.methods.passes import Across, Pass, View
 from dnsp.methods.slice_sharpener import SliceSharpener
 from dnsp.methods.target_grid import TargetGrid, fine_length
 from dnsp.networks import AcquisitionAware, ModelCard
@@ -111,38 +113,34 @@ class AcquisitionAwareMethod:
             blur=None if named is None else (named[0], named[1]),
             noise_sigma=None if self._noise is None else self._noise * reference,
         )
-        noise_fraction = belief.noise_sigma / max(reference, 1e-6)
-        brightest = float(scaling.apply(volume.voxels.max())) * _BRIGHTER
-
-        def sharpener(told: AcquisitionBelief, strength: float = 1.0) -> SliceSharpener:
-            return SliceSharpener(
-                network=self.network, device=self.device, belief=told, strength=strength, brightest=brightest
-            )
-
-        passes, samplings = [], dict.fromkeys(range(3), _AS_IT_IS)
+        sharpener = partial(
+            SliceSharpener,
+            network=self.network,
+            device=self.device,
+            brightest=float(scaling.apply(volume.voxels.max())) * _BRIGHTER,
+        )
+        samplings = list(samplings_of(grid, slices))
+        passes = []
         if factors != (1, 1):
-            in_plane = _keep_axes_of_factor_1(belief)
+            within = _keep_axes_of_factor_1(belief)
             size = (fine_length(shown.shape[1], factors[0]), fine_length(shown.shape[2], factors[1]))
-            strength = self.network.find_strength(shown, in_plane, size)
-            passes.append(Pass((View(grid.slice_axis, sharpener(in_plane, strength)),)))
-            samplings |= {
-                axis: named[place] if named else AxisSampling(factor=factor)
-                for place, (axis, factor) in enumerate(zip((rows, columns), factors, strict=True))
-            }
+            strength = self.network.find_strength(shown, within, size)
+            passes.append(Pass((View(grid.slice_axis, sharpener(belief=within, strength=strength)),)))
+            if named is not None:
+                samplings[rows], samplings[columns] = named
         if grid.slice_factor > 1:
             if slices is None:
                 raise SettingError("enlarging across slices needs their thickness: give slices=...")
-            samplings[grid.slice_axis] = across = slices.sampling(grid.slice_factor)
-            views = [
-                View(axis, sharpener(_across_slices(belief, across, axis=axis, slice_axis=grid.slice_axis)))
-                for axis in (rows, columns)
-            ]
-            passes.append(Pass(tuple(views)))
+            across = Across(grid.slice_axis, samplings[grid.slice_axis])
+            told = _without_noise(belief) if passes else belief
+            views = [View(axis, sharpener(belief=_across_slices(told, across, axis=axis))) for axis in (rows, columns)]
+            passes.append(Pass(tuple(views), across))
         return ScanMethod(
             passes=tuple(passes),
             samplings=(samplings[0], samplings[1], samplings[2]),
             blur_given=named is not None,
-            noise_fraction=noise_fraction,
+            noise_sigma=belief.noise_sigma,
+            noise_fraction=belief.noise_sigma / max(reference, 1e-6),
         )
 
 
@@ -153,18 +151,22 @@ class ScanMethod:
     Parameters
     ----------
     passes : tuple of Pass
-        First within the slices, then across them, as far as the grid asks for it.
+        First within the slices, then across them, as far as the grid asks for it. On a training subject (2 x 2 x 4, 96 x 96
+        x 48 voxels), this order gave 24.84 dB, the other 24.65, and one pass of planes finer along both axes 24.42.
     samplings : tuple of 3 AxisSampling
         What was taken for the sampling along i, j and k; block means where the blur was estimated.
     blur_given : bool
         Whether the user named the sampling within the slices.
+    noise_sigma : float
+        Standard deviation of the noise on the unit scale.
     noise_fraction : float
-        Standard deviation of the noise as a fraction of the scan's 99.9th percentile.
+        The same as a fraction of the scan's 99.9th percentile.
     """
 
     passes: tuple[Pass, ...]
-    samplings: tuple[AxisSampling, AxisSampling, AxisSampling]
+    samplings: Samplings
     blur_given: bool = False
+    noise_sigma: float = 0.0
     noise_fraction: float = 0.0
 
     @property
@@ -175,15 +177,19 @@ class ScanMethod:
     @property
     def facts(self) -> dict[str, Any]:
         """What was found or given, for the .json beside the result."""
-        belief = self.belief
+        belief, strength = self.belief, self.passes[0].views[0].sharpen.strength
+        left = [round(transfer[_AT_NYQUIST], 3) for transfer in belief.transfers]
+        within = {
+            "Blur": "given" if belief.blur_known else "estimated",
+            "SignalLeftAtNyquist": left,
+            "SignalLeftAtNyquistInterval": [round(spread, 3) for spread in belief.spreads],
+            "Strength": round(strength, 3),
+        }
         return {
             "Acquisition": {
-                "Blur": "given" if belief.blur_known else "estimated",
-                "SignalLeftAtNyquist": [round(transfer[_AT_NYQUIST], 3) for transfer in belief.transfers],
-                "SignalLeftAtNyquistInterval": [round(spread, 3) for spread in belief.spreads],
+                **(within if self.passes[0].across is None else {}),
                 "Noise": "given" if belief.noise_known else "estimated",
                 "NoiseFraction": round(self.noise_fraction, 4),
-                "Strength": round(self.passes[0].views[0].sharpen.strength, 3),
             }
         }
 
@@ -231,11 +237,9 @@ def _keep_axes_of_factor_1(belief: AcquisitionBelief) -> AcquisitionBelief:
     )
 
 
-def _across_slices(
-    belief: AcquisitionBelief, sampling: AxisSampling, *, axis: int, slice_axis: int
-) -> AcquisitionBelief:
+def _across_slices(belief: AcquisitionBelief, across: Across, *, axis: int) -> AcquisitionBelief:
     """Give what is known of the planes that are stacked along `axis` and contain the slice axis."""
-    rows, columns = (sampling if other == slice_axis else _AS_IT_IS for other in range(3) if other != axis)
+    rows, columns = (across.sampling if other == across.axis else _AS_IT_IS for other in range(3) if other != axis)
     return replace(
         belief,
         factors=(rows.factor, columns.factor),
@@ -244,6 +248,11 @@ def _across_slices(
         sharp_side=None,
         blur_known=True,
     )
+
+
+def _without_noise(belief: AcquisitionBelief) -> AcquisitionBelief:
+    """Say that the pass within the slices has removed the noise."""
+    return replace(belief, noise_sigma=0.0, noise_spread=0.0, noise_known=True)
 
 
 def _choose_slices(volume: Volume, axis: int) -> Array:

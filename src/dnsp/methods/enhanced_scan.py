@@ -103,7 +103,7 @@ def enhance_scan(
             raise SettingError("--uncertainty needs the default model; leave out --method and --model")
         facts |= known.facts
         result, error = _through_frames(volume, known, grid, scaling, with_error=with_uncertainty, on_slice=on_slice)
-    if grid.factors == (1, 1, 1):
+    if grid.factors == (1.0, 1.0, 1.0):
         return EnhancedScan(result, error, None, facts)
     of_scan = known if isinstance(known, ScanMethod) else None
     check = check_result(
@@ -113,7 +113,7 @@ def enhance_scan(
         scaling=scaling,
         samplings=known.samplings if known else None,
         given=of_scan is not None and of_scan.blur_given,
-        noise_sigma=of_scan.belief.noise_sigma if of_scan else 0.0,
+        noise_sigma=of_scan.noise_sigma if of_scan else 0.0,
     )
     if facts.get("Method") in INTERPOLATIONS:  # nothing safer could be named
         check = check._replace(warnings=())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
@@ -12,10 +12,18 @@ from dnsp.acquisition import AxisSampling, Slices, bicubic_matrix, sinc_matrix, 
 from dnsp.methods.target_grid import TargetGrid
 from dnsp.volume import IntensityScaling, Volume
 
-__all__ = ["INTERPOLATION_ON_GRIDS", "GridInterpolation", "GridMethod", "MethodForScan", "along_axis", "samplings_of"]
+__all__ = [
+    "INTERPOLATION_ON_GRIDS",
+    "GridInterpolation",
+    "GridMethod",
+    "MethodForScan",
+    "Samplings",
+    "along_axis",
+    "samplings_of",
+]
 
-Samplings = tuple[AxisSampling, AxisSampling, AxisSampling]
-Matrix = Callable[[int, int, float], Tensor]
+Samplings: TypeAlias = tuple[AxisSampling, AxisSampling, AxisSampling]
+Matrix: TypeAlias = Callable[[int, int, float], Tensor]
 
 
 class MethodForScan(Protocol):

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+import torch
 from torch import Tensor
 
-from dnsp.acquisition import spline_enlarge
+from dnsp.acquisition import AxisSampling, spline_enlarge
+from dnsp.methods.slice_agreement import agree_with_slices
 from dnsp.methods.slice_sharpener import SliceSharpener
 from dnsp.methods.target_grid import fine_length
 
@@ -44,6 +46,14 @@ class View(NamedTuple):
             on_slice()
         return result, errors
 
+    def limit(self, result: Tensor, image: Tensor) -> Tensor:
+        """Keep a result within the local range, in the planes of this view, of the volume it was made from."""
+        limited = torch.empty_like(result)
+        slices = zip(result.movedim(self.axis, 0), image.movedim(self.axis, 0), strict=True)
+        for index, (fine, low_res) in enumerate(slices):
+            limited.movedim(self.axis, 0)[index] = self.sharpen.limit(fine[None, None], low_res[None, None])[0, 0]
+        return limited
+
     @property
     def factors(self) -> tuple[float, float, float]:
         """Output voxels per voxel along i, j and k."""
@@ -57,6 +67,21 @@ class View(NamedTuple):
         return i, j, k
 
 
+class Across(NamedTuple):
+    """The sampling across slices.
+
+    Attributes
+    ----------
+    axis : int
+        The slice axis.
+    sampling : AxisSampling
+        How the slices were sampled along it.
+    """
+
+    axis: int
+    sampling: AxisSampling
+
+
 @dataclass(frozen=True)
 class Pass:
     """One enlarging of the scan: within the slices (one view), or across them (two views that are fused).
@@ -65,9 +90,12 @@ class Pass:
     ----------
     views : tuple of View
         Each enlarges the volume to the same grid.
+    across : Across, optional
+        For the pass across the slices: how they were sampled.
     """
 
     views: tuple[View, ...]
+    across: Across | None = None
 
     def run(self, image: Tensor, *, with_error: bool, on_slice: Callable[[], None]) -> Estimate:
         """Enhance a volume (I, J, K) on the unit scale. The standard error is the mean of those of the views.
@@ -77,7 +105,25 @@ class Pass:
         """
         estimates = [view.estimate(image, with_error=with_error, on_slice=on_slice) for view in self.views]
         errors = [error for _, error in estimates if error is not None]
-        return fuse_views([result for result, _ in estimates]), fuse_views(errors) if errors else None
+        result = fuse_views([result for result, _ in estimates])
+        if self.across is not None:
+            result = agree_with_slices(
+                result,
+                image,
+                axis=self.across.axis,
+                sampling=self.across.sampling,
+                noise_sigma=self.views[0].sharpen.belief.noise_sigma,
+            )
+            result = self._limit(result, image)
+        return result, fuse_views(errors) if errors else None
+
+    def _limit(self, result: Tensor, image: Tensor) -> Tensor:
+        """Keep a result within the local range of one of the views at least: of the limited results, take the nearest."""
+        nearest = self.views[0].limit(result, image)
+        for view in self.views[1:]:
+            other = view.limit(result, image)
+            nearest = torch.where((other - result).abs() < (nearest - result).abs(), other, nearest)
+        return nearest
 
     def slice_count(self, shape: Sequence[int]) -> int:
         """Count the slices of all views of a volume of this shape."""
@@ -96,7 +142,11 @@ class Pass:
 
 
 def fuse_views(estimates: Sequence[Tensor]) -> Tensor:
-    """Combine what the views of one volume say: their mean."""
+    """Combine what the views of one volume say: their mean.
+
+    On a training subject, weights in Fourier space (each view counts more for high frequencies along its own axis), the larger
+    of two Fourier coefficients, and weights by their energy were all worse than the mean, by 0.01 to 0.2 dB.
+    """
     total = estimates[0]
     for estimate in estimates[1:]:
         total = total + estimate

@@ -88,12 +88,16 @@ class SliceSharpener:
             result[inner] = sharp[cut]
             if error is not None and deviation is not None:
                 error[inner] = deviation[cut]
-        result = self.network.limit(result, image, self.belief).clamp(max=self.brightest)
+        result = self.limit(result, image)
         if not bool(torch.isfinite(result).all()):
             raise ModelError(
                 "the model's output is not finite: its weights are damaged, or the scan's intensities extreme"
             )
         return result.cpu(), None if error is None else error.cpu()
+
+    def limit(self, result: Tensor, low_res: Tensor) -> Tensor:
+        """Keep a result (1, 1, fine H, fine W) within the local range of its slice, and below the highest intensity."""
+        return self.network.limit(result, low_res, self.belief).clamp(max=self.brightest)
 
     def _tiles(self, enlarged: Tensor) -> list[tuple[_Window, _Window, _Window]]:
         """List the tiles: where each lies in the slice, where with its margin, and where within that."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, isfinite
-from typing import Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -82,17 +82,11 @@ class TargetGrid:
             wanted = [min(length for other, length in enumerate(current) if other != axis)] * 3
         else:
             wanted = cast("Sequence[float | None]", spacing if isinstance(spacing, tuple) else (spacing,) * 3)
-        factors = [_factor(name, *pair) for name, *pair in zip(_AXES, current, wanted, strict=True)]
+        factors = [_factor(*one) for one in zip(_AXES, current, wanted, strict=True)]
         if factors == [1, 1, 1]:
             shown = " x ".join(f"{length:.3g}" for length in current)
             raise SettingError(f"the scan has this spacing already ({shown} mm); give a finer one with --spacing")
         return cls((factors[0], factors[1], factors[2]), axis)
-
-    @property
-    def in_plane(self) -> tuple[float, float, float]:
-        """The factors within the slices alone."""
-        i, j, k = (1.0 if axis == self.slice_axis else factor for axis, factor in enumerate(self.factors))
-        return i, j, k
 
     @property
     def slice_factor(self) -> float:
@@ -140,8 +134,11 @@ def read_spacing(spacing: object) -> Spacing:
     """
     if isinstance(spacing, str) and spacing == "isotropic":
         return "isotropic"
-    parts = [part.strip() for part in spacing.split(",")] if isinstance(spacing, str) else spacing
-    parts = list(parts) if isinstance(parts, (Sequence, np.ndarray)) else [parts]
+    parts: list[Any] = [spacing]
+    if isinstance(spacing, str):
+        parts = [part.strip() for part in spacing.split(",")]
+    elif isinstance(spacing, (Sequence, np.ndarray)):
+        parts = list(spacing)
     try:
         numbers = [None if part in (None, "native") else float(part) for part in parts]
     except (TypeError, ValueError):

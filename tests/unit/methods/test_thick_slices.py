@@ -7,10 +7,12 @@ import pytest
 import torch
 
 import dnsp
-from dnsp.acquisition import AxisSampling, SliceOptions, Slices, thicken_volume
+from dnsp.acquisition import AxisSampling, SliceOptions, Slices, outside_local_range, thicken_volume
 from dnsp.errors import SettingError, VolumeError
 from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, TargetGrid, choose_method, enhance_scan
+from dnsp.methods.grid_method import along_axis
 from dnsp.methods.passes import fuse_views
+from dnsp.methods.slice_agreement import agree_with_slices
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
 from dnsp.volume import Volume, robust_scaling
 
@@ -58,8 +60,7 @@ def test_both_planes_are_told_the_slice_profile_and_that_nothing_was_lost_within
         assert belief.transfers[0] == (1.0,) * 5
         assert belief.transfers[1] == pytest.approx(across)
         assert (belief.blur_known, belief.noise_known, belief.spreads) == (True, True, (0.0, 0.0))
-    noise = {view.sharpen.belief.noise_sigma for view in one.views}
-    assert len(noise) == 1
+    assert len({view.sharpen.belief.noise_sigma for view in one.views}) == 1
     assert found.noise_fraction == pytest.approx(0.01)
 
 
@@ -99,13 +100,54 @@ def test_the_result_lies_on_the_grid_and_gives_constants_back(thin, spacing):
     assert enhanced.volume.voxels[0, 0, 0] == pytest.approx(400, abs=1)
 
 
-def test_without_a_correction_the_result_is_the_spline_and_the_mean_of_views_that_agree_is_either(thin):
+def test_a_network_that_corrects_nothing_leaves_a_spline_that_agrees_with_the_slices(thin):
     scan = thicken_volume(thin, GAP)
-    spline = dnsp.enhance(scan, spacing_mm=1.0, method="spline")
-    plain = enhance_scan(scan, chosen(1.0, strength=0.0)).volume
-    # Both keep the range of the scan around a voxel; the limit cuts what the spline overshoots.
-    inner = (slice(4, -4),) * 3
-    assert np.abs(plain.voxels - spline.voxels)[inner].mean() < 2
+    spline = dnsp.enhance(scan, spacing_mm=1.0, method="spline").voxels
+    plain = enhance_scan(scan, chosen(1.0, strength=0.0, noise="0")).volume.voxels
+    assert np.linalg.norm(plain - thin.voxels) < 0.95 * np.linalg.norm(spline - thin.voxels)
+
+
+@pytest.mark.parametrize(("spacing", "thickness"), [(3.3, 3.3), (4.0, 2.5), (2.5, 4.0)])
+def test_thickening_the_result_of_the_model_gives_the_slices_back(thin, spacing, thickness):
+    slices = Slices(spacing_mm=spacing, thickness_mm=thickness)
+    scan = thicken_volume(thin, slices)
+    enhanced = enhance_scan(scan, chosen(1.0, thickness=thickness, strength=0.03, noise="0"))
+    again = thicken_volume(enhanced.volume, slices).voxels[..., : scan.spatial_shape[2]]
+    assert np.linalg.norm(again - scan.voxels) / np.linalg.norm(scan.voxels) < 0.04  # the hard rim: nothing below 0
+    assert enhanced.facts["Consistency"] < min(0.02, 0.5 * enhanced.facts["ConsistencyOfSpline"])
+    assert enhanced.facts["Verdict"] == "good"
+
+
+def test_a_noisy_scan_is_not_given_back_to_the_last_bit(thin):
+    sampling = GAP.sampling(3.3)
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.from_numpy(robust_scaling(thin.voxels).apply(thin.voxels))
+    noise = 0.05 * torch.randn(20, 22, 10, generator=generator)
+    slices = along_axis(sampling.matrix(33), truth, 2) + noise
+    far = truth + 0.03 * torch.randn(truth.shape, generator=generator)
+
+    def error(sigma):
+        return float((agree_with_slices(far, slices, axis=2, sampling=sampling, noise_sigma=sigma) - truth).norm())
+
+    assert error(0.05) < min(error(0.0), float((far - truth).norm()))
+    without = along_axis(sampling.matrix(33), truth, 2)
+    exact = agree_with_slices(far, without, axis=2, sampling=sampling)
+    assert float((exact - truth).norm()) < 0.95 * float((far - truth).norm())
+
+
+def test_the_result_stays_within_the_local_range_of_one_plane(thin):
+    scan = thicken_volume(thin, GAP)
+    result = enhance_scan(scan, chosen(1.0, strength=0.5, noise="0")).volume
+    fine, coarse = torch.from_numpy(result.voxels), torch.from_numpy(scan.voxels)
+    outside = [
+        outside_local_range(
+            fine.movedim(axis, 0)[:, None], coarse.movedim(axis, 0)[:, None], (1.0, 3.3), widened=1.0, margin=0.1
+        )[:, 0].movedim(0, axis)
+        for axis in (0, 1)
+    ]
+    assert any(bool(one.any()) for one in outside)  # the limits are felt
+    assert not bool((outside[0] & outside[1]).any())
+    assert result.voxels.max() <= scan.voxels.max() * 1.1501
 
 
 def test_views_are_fused_by_their_mean():
