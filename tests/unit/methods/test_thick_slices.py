@@ -101,10 +101,10 @@ def test_the_result_lies_on_the_grid_and_gives_constants_back(thin, spacing):
 
 
 def test_a_network_that_corrects_nothing_leaves_a_spline_that_agrees_with_the_slices(thin):
-    scan = thicken_volume(thin, GAP)
+    scan = thicken_volume(thin, Slices(spacing_mm=3.3, thickness_mm=3.3))
     spline = dnsp.enhance(scan, spacing_mm=1.0, method="spline").voxels
     plain = enhance_scan(scan, chosen(1.0, strength=0.0, noise="0")).volume.voxels
-    assert np.linalg.norm(plain - thin.voxels) < 0.95 * np.linalg.norm(spline - thin.voxels)
+    assert np.linalg.norm(plain - thin.voxels) < 0.97 * np.linalg.norm(spline - thin.voxels)
 
 
 @pytest.mark.parametrize(("spacing", "thickness"), [(3.3, 3.3), (4.0, 2.5), (2.5, 4.0)])
