@@ -37,7 +37,7 @@ def enhance_file(
     source, output, options
         As in `process_file`.
     method : ChosenMethod
-        The method with its scale, from `dnsp.methods.choose_method`.
+        The method with its scale or spacing, from `dnsp.methods.choose_method`.
     plane, on_slice
         As in `dnsp.methods.enhance_volume`.
     with_uncertainty : bool
@@ -59,13 +59,15 @@ def enhance_file(
     """
 
     def enhance(volume: Volume) -> ProcessedScan:
-        enhanced = enhance_scan(volume, method, plane=plane, with_uncertainty=with_uncertainty, on_slice=on_slice)
+        enhanced = enhance_scan(
+            volume, method, plane=plane, path=source, with_uncertainty=with_uncertainty, on_slice=on_slice
+        )
         for message in enhanced.check.warnings if enhanced.check else ():
             if strict:
                 raise VolumeError(message)
             warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
         maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}
-        summary = f"Super-resolved x{method.scale} by dnsp {__version__}"
+        summary = f"{method.summary} by dnsp {__version__}"
         return ProcessedScan(enhanced.volume, summary, enhanced.facts, maps)
 
     process_file(source, output, enhance, options=options, companions=(_UNCERTAINTY,) if with_uncertainty else ())
