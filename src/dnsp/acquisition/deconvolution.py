@@ -26,7 +26,8 @@ def deconvolve_enlarge(images: Tensor, size: tuple[int, int], belief: Acquisitio
     r"""Enlarge images by sinc interpolation and undo the blur they are believed to have (Wiener's filter).
 
     Every frequency f of the images is multiplied by :math:`T / (T^2 + \lambda)`. T is the signal left; it is interpolated
-    between the frequencies that the belief tells. :math:`\lambda` is the noise over the power of a head, plus the variance of T.
+    between the frequencies that the belief tells. :math:`\lambda` is the noise over the power of a head, plus the variance of
+    T.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from dnsp.errors import SettingError
 from dnsp.methods.acquisition_options import Blur, Noise, read_blur, read_noise
 from dnsp.methods.grid_method import Samplings, samplings_of
 from dnsp.methods.interpolation import require_image
+from dnsp.methods.network import signal_box
 from dnsp.methods.passes import Across, Pass, View
 from dnsp.methods.slice_sharpener import SliceSharpener
 from dnsp.methods.target_grid import TargetGrid, fine_length
@@ -27,6 +28,7 @@ __all__ = ["AcquisitionAwareMethod", "ScanMethod"]
 
 _SMALLEST_HEAD = 0.3  # of the largest section: slices the estimator looks at
 _SLICES = 20
+_HEAD_MARGIN = 4  # pixels around what is not background
 _BRIGHTER = 1.15  # times the brightest voxel of the scan: no voxel of the result is brighter
 _AT_NYQUIST = 3  # of the frequencies at which an acquisition is told
 _AS_IT_IS = AxisSampling(factor=1)  # an axis that keeps its grid
@@ -123,8 +125,9 @@ class AcquisitionAwareMethod:
         passes = []
         if factors != (1, 1):
             within = _keep_axes_of_factor_1(belief)
-            size = (fine_length(shown.shape[1], factors[0]), fine_length(shown.shape[2], factors[1]))
-            strength = self.network.find_strength(shown, within, size)
+            head = _around_head(shown)
+            size = (fine_length(head.shape[1], factors[0]), fine_length(head.shape[2], factors[1]))
+            strength = self.network.find_strength(head, within, size)
             passes.append(Pass((View(grid.slice_axis, sharpener(belief=within, strength=strength)),)))
             if named is not None:
                 samplings[rows], samplings[columns] = named
@@ -218,6 +221,11 @@ class ScanMethod:
             if error is not None and before is not None:
                 error = error.hypot(one.interpolate(before))
         return image, error
+
+
+def _around_head(slices: Tensor) -> Tensor:
+    top, bottom, left, right = signal_box(slices, margin=_HEAD_MARGIN)
+    return slices[:, top:bottom, left:right]
 
 
 def _keep_axes_of_factor_1(belief: AcquisitionBelief) -> AcquisitionBelief:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from dnsp.acquisition import AcquisitionBelief, spline_enlarge
+from dnsp.acquisition import AcquisitionBelief
 from dnsp.errors import ModelError
 from dnsp.methods.interpolation import require_image
 from dnsp.methods.network import signal_box
@@ -27,7 +27,7 @@ _ERROR_OF_NOTHING = 1e-4  # on the unit scale, where the slice is flat
 
 @dataclass(frozen=True, kw_only=True)
 class SliceSharpener:
-    """Slices through the network: spline enlarging, the network's correction, and the limit to the local range.
+    """Slices through the network: enlarging, the network's correction, and the limit to the local range.
 
     Parameters
     ----------
@@ -78,12 +78,12 @@ class SliceSharpener:
         image = low_res.to(self.device)
         rows, columns = self.belief.factors
         size = (fine_length(image.shape[-2], rows), fine_length(image.shape[-1], columns))
-        enlarged = spline_enlarge(image, size, self.belief.factors)
-        result = enlarged.clone()
+        starts = self.network.begin(image, size, self.belief)
+        result = starts[:, :1].clone()
         error = torch.full_like(result, _ERROR_OF_NOTHING) if with_error else None
-        for inner, outer, cut in self._tiles(enlarged):
+        for inner, outer, cut in self._tiles(result):
             sharp, deviation = self.network.refine(
-                enlarged[outer], self.belief, strength=self.strength, with_uncertainty=with_error
+                starts[outer], self.belief, strength=self.strength, with_uncertainty=with_error
             )
             result[inner] = sharp[cut]
             if error is not None and deviation is not None:

@@ -190,8 +190,8 @@ class ModulatedNetwork(nn.Module):
     r"""Residual blocks on half the output grid, modulated by the acquisition.
 
     The enlarged image and what undoing its blur adds are rearranged to eight channels of half their size (as in FFDNet, Zhang
-    et al. 2018, doi:10.1109/TIP.2018.2839891). Each block is :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales s and
-    shifts b from a small network that takes the acquisition c.
+    et al. 2018, doi:10.1109/TIP.2018.2839891). Each block is :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales
+    s and shifts b from a small network that takes the acquisition c.
 
     Parameters
     ----------
