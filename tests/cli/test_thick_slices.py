@@ -117,7 +117,6 @@ def test_the_thickness_of_a_dicom_series_is_taken_from_its_header(dicom_head):
         (("--spacing", "0.5", "--isotropic"), 2, "--isotropic and --spacing exclude each other"),
         (("--slice-thickness", "2"), 2, "--slice-thickness and --slice-profile need --spacing or --isotropic"),
         (("--isotropic", "--slice-thickness", "50"), 1, "does not fit slices 3 mm apart"),
-        (("--isotropic", "--method", "lrtv-tuned"), 2, "not with lrtv-tuned; use --scale"),
         (("--isotropic", "--model", "paper-x2"), 2, "not with paper-x2; use --scale"),
     ],
 )

@@ -46,7 +46,7 @@ def enhance(
         typer.Option(
             metavar="MM[,MM,MM]",
             help="Instead of --scale: the spacing of the result in mm, one number for all axes or three for i, j and k. native "
-            "keeps the spacing of an axis. For the default model, bicubic, spline and sinc.",
+            "keeps the spacing of an axis. For the default model, the interpolations and lrtv.",
         ),
     ] = None,
     isotropic: Annotated[

@@ -15,6 +15,7 @@ from dnsp.methods.device import Precision, choose_device, choose_precision
 from dnsp.methods.grid_method import INTERPOLATION_ON_GRIDS, GridMethod
 from dnsp.methods.interpolation import enlarge_bicubic, enlarge_sinc, enlarge_spline
 from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv
+from dnsp.methods.lrtv_on_grid import LRTVOnGrid
 from dnsp.methods.network import Method, NetworkMethod, StackMethod
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import load_database
@@ -26,6 +27,13 @@ __all__ = ["INTERPOLATIONS", "ChosenMethod", "MethodName", "choose_method"]
 MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"]
 
 INTERPOLATIONS: dict[str, Method] = {"bicubic": enlarge_bicubic, "spline": enlarge_spline, "sinc": enlarge_sinc}
+
+
+ON_GRIDS: dict[str, GridMethod] = {
+    **INTERPOLATION_ON_GRIDS,
+    "lrtv": LRTVOnGrid(LRTVSettings()),
+    "lrtv-tuned": LRTVOnGrid(TUNED_LRTV),
+}
 
 
 class ChosenMethod(NamedTuple):
@@ -168,11 +176,11 @@ def _choose_classical(name: str, scale: int | None, database: str | Path | None)
 
 def _to_spacing(chosen: ChosenMethod, spacing: Spacing, slices: SliceOptions) -> ChosenMethod:
     name = chosen.facts["Method"]
-    method = INTERPOLATION_ON_GRIDS.get(name, chosen.method)
+    method = ON_GRIDS.get(name, chosen.method)
     if not isinstance(method, GridMethod):
         raise SettingError(
             "--spacing and --isotropic work with the default model and with --method "
-            f"{', '.join(INTERPOLATION_ON_GRIDS)}, not with {chosen.facts.get('Model', name)}; use --scale"
+            f"{', '.join(ON_GRIDS)}, not with {chosen.facts.get('Model', name)}; use --scale"
         )
     return chosen._replace(method=method, spacing=spacing, slices=slices)
 

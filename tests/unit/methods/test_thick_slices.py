@@ -9,8 +9,17 @@ import torch
 import dnsp
 from dnsp.acquisition import AxisSampling, SliceOptions, Slices, outside_local_range, thicken_volume
 from dnsp.errors import SettingError, VolumeError
-from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, TargetGrid, choose_method, enhance_scan
-from dnsp.methods.grid_method import along_axis
+from dnsp.methods import (
+    AcquisitionAwareMethod,
+    ChosenMethod,
+    LRTVSettings,
+    TargetGrid,
+    choose_method,
+    enhance_scan,
+    lrtv,
+)
+from dnsp.methods.grid_method import INTERPOLATION_ON_GRIDS, along_axis
+from dnsp.methods.lrtv_on_grid import LRTVForScan
 from dnsp.methods.passes import fuse_views
 from dnsp.methods.slice_agreement import agree_with_slices
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
@@ -231,11 +240,41 @@ def test_the_thickness_comes_from_the_option_then_the_sidecar_then_the_spacing(t
     assert dnsp.enhance(path, spacing_mm=1, method="spline").spatial_shape == (20, 22, 33)
 
 
+@pytest.mark.parametrize(("spacing", "factor"), [(1.0, 0.97), ((0.8, 0.8, 1.1), None)])
+def test_lrtv_knows_the_thickness_of_the_slices(thin, spacing, factor):
+    slices = Slices(spacing_mm=3.3, thickness_mm=3.3)
+    scan = thicken_volume(thin, slices)
+    enhanced = enhance_scan(scan, choose_method("lrtv-tuned", spacing_mm=spacing))
+    spline = enhance_scan(scan, choose_method("spline", spacing_mm=spacing))
+    assert enhanced.volume.spatial_shape == spline.volume.spatial_shape
+    if factor:
+        assert enhanced.facts["Consistency"] < 0.5 * spline.facts["Consistency"]
+        errors = [np.linalg.norm(one.volume.voxels - thin.voxels) for one in (enhanced, spline)]
+        assert errors[0] < factor * errors[1]
+    wrong = enhance_scan(scan, choose_method("lrtv-tuned", spacing_mm=spacing, slice_thickness_mm=1.5))
+    assert np.abs(wrong.volume.voxels - enhanced.volume.voxels).max() > 5  # the thickness matters
+
+
+def test_lrtv_on_whole_factors_is_lrtv(thin):
+    """With block means along every axis, the data term is that of `lrtv`."""
+    image = torch.from_numpy(robust_scaling(thin.voxels).apply(thin.voxels[::2, ::2, ::2]))
+    grid = TargetGrid((2.0, 2.0, 2.0), 2)
+    settings = LRTVSettings(iterations=2, sigma_px=0.0)
+    blocks = LRTVForScan(
+        settings,
+        grid,
+        (AxisSampling(factor=2),) * 3,
+        INTERPOLATION_ON_GRIDS["bicubic"].for_scan(thin, grid, scaling=robust_scaling(thin.voxels)).enhance,
+    )
+    torch.testing.assert_close(
+        blocks.enhance(image)[0], lrtv(image[None, None], scale=2, settings=settings)[0, 0], atol=1e-4, rtol=0
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"scale": 2, "spacing_mm": 1}, "--scale and --spacing .* exclude each other"),
-        ({"spacing_mm": 1, "name": "lrtv-tuned"}, "not with lrtv-tuned; use --scale"),
         ({"spacing_mm": 1, "model": "paper-x2"}, "not with paper-x2; use --scale"),
         ({"slice_thickness_mm": 3.0}, "need --spacing or --isotropic"),
         ({"slice_profile": "box"}, "need --spacing or --isotropic"),
