@@ -20,7 +20,7 @@ from dnsp.errors import DataError
 from dnsp.io.atomic import make_folder, replace_file
 from dnsp.io.names import make_file_name
 from dnsp.networks import Network
-from dnsp.training.config import PairSettings
+from dnsp.training.pair_settings import PairSettings
 from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
 __all__ = ["cache_pairs"]

@@ -16,7 +16,7 @@ from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import read_scan
 from dnsp.networks import Network
 from dnsp.seeds import derive_seed
-from dnsp.training.config import PairSettings
+from dnsp.training.pair_settings import PairSettings
 from dnsp.volume import Volume, plane_axis
 
 __all__ = ["SlicePairs", "as_slices", "lower_resolution", "make_pairs"]
