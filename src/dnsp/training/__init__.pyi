@@ -8,6 +8,7 @@ from .config import PatchSettings as PatchSettings
 from .config import Precision as Precision
 from .config import TrainingConfig as TrainingConfig
 from .loop import train_network as train_network
+from .low_resolution import lower_resolution as lower_resolution
 from .pair_cache import cache_pairs as cache_pairs
 from .pair_settings import Degradation as Degradation
 from .pair_settings import PairSettings as PairSettings
@@ -25,5 +26,4 @@ from .recipes import make_config as make_config
 from .run_data import Resources as Resources
 from .run_data import TrainingData as TrainingData
 from .slice_pairs import SlicePairs as SlicePairs
-from .slice_pairs import lower_resolution as lower_resolution
 from .slice_pairs import make_pairs as make_pairs

@@ -15,7 +15,7 @@ from dnsp.registration import register_pairs
 from dnsp.training.callbacks import TrainingCallback
 from dnsp.training.config import TrainingConfig
 from dnsp.training.loop import train_network
-from dnsp.training.modules import find_initial_model
+from dnsp.training.modules import find_initial_model, make_network
 from dnsp.training.run_data import Resources, TrainingData
 
 __all__ = ["Cohort", "find_training_scans", "split_training_scans", "train"]
@@ -116,6 +116,8 @@ def train(
     pairs = [scan for scan in scans if isinstance(scan, PairedScan)]
     if pairs:
         config = _for_pairs(config)
+    if config.initial_model:
+        make_network(config)  # what does not fit shows before pairs are registered
     if pairs and not registered:
         scans = _register(pairs, output / "registered", callbacks)
     training, validation, tested = split_training_scans(scans, split=split, config=config)

@@ -186,20 +186,33 @@ class TrainingConfig:
                     build_network(self.network_description)
 
     def require_fit(self, network: NetworkDescription) -> None:
-        """Refuse a network whose dimensions are not those of the pairs and of the loss.
+        """Refuse a network that cannot learn from the pairs and with the loss.
 
         Raises
         ------
         SettingError
-            If the network takes stacks and the pairs are slices, or the other way round, or the loss learns filters from
-            stacks.
+            If the network takes stacks and the pairs are slices, or the other way round; the loss learns filters from stacks;
+            the network is told how scans were acquired and the pairs keep the grid; or it is not told and slices are thick.
         """
+        name = self.initial_model or self.network
         stacks = network.dimensions == 3
         if stacks != (self.pairs.depth > 1):
             needed = "stacks: set pairs.depth above 1" if stacks else "slices: pairs.depth must be 1"
-            raise SettingError(f"{self.initial_model or self.network} takes {needed}")
+            raise SettingError(f"{name} takes {needed}")
         if stacks and self.loss.learns_filters:
             raise SettingError("learnable filters are for slices: with stacks, the prior must be NP, LR, FS or TVLR")
+        if not network.takes_acquisition:
+            if self.pairs.degradation == "slices":
+                raise SettingError(
+                    f"{name} cannot be told how thick slices are; with degradation slices, use --from default"
+                )
+        elif not self.pairs.lowers_resolution:
+            raise SettingError(
+                f"{name} enlarges scans, and {self.pairs.degradation} pairs keep their grid; use --degradation blur, kspace or "
+                "slices, or train another network"
+            )
+        elif self.pairs.kernel_a != PairSettings.kernel_a:
+            raise SettingError(f"{name} enlarges with a cubic spline, not with pairs.kernel_a; leave it out")
 
     @property
     def network_description(self) -> NetworkDescription:

@@ -10,21 +10,21 @@ from msgspec import Meta
 
 from dnsp.acquisition import AxisSampling, LowField
 from dnsp.acquisition.sampling import Profile
-from dnsp.errors import SettingError
+from dnsp.errors import DataError, SettingError
 from dnsp.training.typed_settings import check_settings
 from dnsp.volume import Plane
 
 __all__ = ["SCALES_OF_DEGRADATION", "Degradation", "PairSettings", "Seed", "SliceSettings"]
 
-Degradation: TypeAlias = Literal["blur", "kspace", "slices", "low-field", "paired"]
+Degradation: TypeAlias = Literal["blur", "kspace", "low-field", "paired", "slices"]
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 SCALES_OF_DEGRADATION: Mapping[Degradation, tuple[int, ...]] = {
     "blur": (2, 3, 4),
     "kspace": (2, 3, 4),
-    "slices": (1,),
     "low-field": (1,),
     "paired": (1,),
+    "slices": (1,),
 }
 
 _LARGEST_FACTOR = 8  # pixels of the scan in the distance between two slices
@@ -83,14 +83,14 @@ class SliceSettings:
 
         Raises
         ------
-        SettingError
+        DataError
             If slices would be no farther apart than pixels, or more than 8 pixels apart.
         """
         spacing, thickness = self._spacing_and_thickness
         unit = pixel_mm if self.spacing_mm is not None else 1.0
         factor = round(spacing / unit, 4)
         if not 1 < factor <= _LARGEST_FACTOR:
-            raise SettingError(
+            raise DataError(
                 f"slices {spacing:g} mm apart are {factor:g} of its pixels of {pixel_mm:.3g} mm; pairs.slices.spacing_mm "
                 f"must be above 1 and at most {_LARGEST_FACTOR} pixels"
             )
@@ -112,12 +112,12 @@ class PairSettings:
 
     Parameters
     ----------
-    degradation : {"blur", "kspace", "slices", "low-field", "paired"}
+    degradation : {"blur", "kspace", "low-field", "paired", "slices"}
         What makes the low quality: a Gaussian and the mean of each block, as in the paper; the central part of k-space;
-        thick slices; a lower field; or another scan of the same subject, registered to the reference.
+        a lower field; another scan of the same subject, registered to the reference; or thick slices.
     scale : int
-        Down-sampling factor: 2, 3 or 4; 1 for "slices", whose factor `slices` says, and for "low-field" and "paired", which
-        keep the grid.
+        Down-sampling factor: 2, 3 or 4; 1 for "low-field" and "paired", which keep the grid, and for "slices", whose factor
+        follows from the table `slices`.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices.
     slices_per_subject : int
@@ -189,8 +189,10 @@ class PairSettings:
 
         Raises
         ------
+        DataError
+            If the distance of thick slices does not fit the pixels.
         SettingError
-            If the distance of thick slices does not fit the pixels, or the degradation does not sample the reference.
+            If the degradation does not sample the reference.
         """
         if self.degradation == "blur":
             axis = AxisSampling(factor=self.scale, sigma=self.sigma_px)
