@@ -31,7 +31,7 @@ _TOLD = (  # one slice after the other; the shares are those of the default mode
 
 
 def make_conditioned_inputs(
-    network: AcquisitionNetwork, groups: Sequence[SampledSlices], *, size: tuple[int, int], noise_sigma: float
+    network: AcquisitionNetwork, groups: Sequence[SampledSlices], *, size: tuple[int, int], noise_sigma: float | None
 ) -> tuple[Tensor, Tensor]:
     """Make the inputs of a network, and what it is told of each slice.
 
@@ -47,8 +47,9 @@ def make_conditioned_inputs(
         All slices of one subject.
     size : tuple of 2 ints
         Rows and columns of the reference.
-    noise_sigma : float
-        Standard deviation of the noise in the low-resolution slices, on the unit scale.
+    noise_sigma : float or None
+        Standard deviation of the noise in the low-resolution slices, on the unit scale. None where nobody knows it: it is
+        then estimated for all slices.
 
     Returns
     -------
@@ -71,7 +72,7 @@ def make_conditioned_inputs(
 
 
 def _believe(
-    network: AcquisitionNetwork, group: SampledSlices, known: _Known, *, noise_sigma: float
+    network: AcquisitionNetwork, group: SampledSlices, known: _Known, *, noise_sigma: float | None
 ) -> AcquisitionBelief:
     thick = any(sampling.kind == "slice" for sampling in group.samplings)
     return network.estimator.believe(

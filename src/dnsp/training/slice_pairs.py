@@ -18,6 +18,7 @@ from dnsp.networks import AcquisitionNetwork, Network
 from dnsp.training.conditions import make_conditioned_inputs
 from dnsp.training.low_resolution import SampledSlices, sample_slices
 from dnsp.training.pair_settings import PairSettings
+from dnsp.training.thick_pairs import thick_slices
 from dnsp.volume import Plane, Volume, plane_axis
 
 __all__ = ["SlicePairs", "as_slices", "make_pairs"]
@@ -45,7 +46,7 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
     With ``blur``, ``kspace`` and ``slices`` the low-resolution slice keeps the intensity scale of its reference. It is
     enlarged bicubically (thick slices: by cubic spline), or as a network that is told of the acquisition begins. With
     ``low-field`` and ``paired`` the low-quality scan lies on the grid of the reference and is brought to the unit scale by its
-    own intensities, as it is when a scan is enhanced.
+    own intensities, as it is when a scan is enhanced. A pair with ``slices`` has a thick scan (`thick_slices`).
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
         If an `AcquisitionNetwork` meets a degradation that keeps the grid.
     """
     paired = isinstance(scan, PairedScan)
-    if paired != (settings.degradation == "paired"):
+    if settings.degradation != "slices" and paired != (settings.degradation == "paired"):
         raise DataError(
             f"subject {scan.subject_id}: {'pairs' if paired else 'single scans'} cannot be trained on with "
             f"degradation {settings.degradation}"
@@ -75,17 +76,17 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
     try:
         indices = _stacked(choose_slices(high, plane=settings.plane, count=settings.slices_per_subject), high, settings)
         reference = _stack(unit_slices(high, plane=settings.plane, indices=indices))
-        if settings.lowers_resolution:
-            groups = sample_slices(
-                reference, settings=settings, subject_id=scan.subject_id, pixel_mm=_pixel_mm(high, settings.plane)
-            )
-            if isinstance(network, AcquisitionNetwork):
-                return _conditioned_pairs(scan.subject_id, network, groups, reference, settings)
+        groups = _lower(scan, high, reference, settings=settings, indices=indices)
+        if isinstance(network, AcquisitionNetwork):
+            if not groups:
+                raise SettingError(
+                    f"a network that is told of the acquisition cannot learn from {settings.degradation} pairs"
+                )
+            noise_sigma = None if paired else settings.noise_percent / 100
+            told = make_conditioned_inputs(network, groups, size=_size(reference), noise_sigma=noise_sigma)
+            return SlicePairs(scan.subject_id, told[0], reference, told[1])
+        if groups:
             enlarged = _enlarge(groups, reference, settings)
-        elif isinstance(network, AcquisitionNetwork):
-            raise SettingError(
-                f"a network that is told of the acquisition cannot learn from {settings.degradation} pairs"
-            )
         else:
             low = read_scan(scan.low) if isinstance(scan, PairedScan) else _lower_field(high, scan.subject_id, settings)
             _require_one_grid(low, high)
@@ -101,17 +102,16 @@ def as_slices(images: Tensor) -> Tensor:
     return images.movedim(2, 1).flatten(0, 1) if images.ndim == 5 else images
 
 
-def _conditioned_pairs(
-    subject_id: str,
-    network: AcquisitionNetwork,
-    groups: Sequence[SampledSlices],
-    reference: Tensor,
-    settings: PairSettings,
-) -> SlicePairs:
-    inputs, conditions = make_conditioned_inputs(
-        network, groups, size=_size(reference), noise_sigma=settings.noise_percent / 100
-    )
-    return SlicePairs(subject_id, inputs, reference, conditions)
+def _lower(
+    scan: Scan | PairedScan, high: Volume, reference: Tensor, *, settings: PairSettings, indices: Sequence[int]
+) -> list[SampledSlices]:
+    """Give the low-resolution slices and how they were sampled; nothing where the low-quality scan keeps the grid."""
+    if not settings.lowers_resolution:
+        return []
+    if isinstance(scan, PairedScan):
+        return [thick_slices(read_scan(scan.low), high, settings=settings, indices=indices)]
+    pixel_mm = _pixel_mm(high, settings.plane)
+    return sample_slices(reference, settings=settings, subject_id=scan.subject_id, pixel_mm=pixel_mm)
 
 
 def _enlarge(groups: Sequence[SampledSlices], reference: Tensor, settings: PairSettings) -> Tensor:

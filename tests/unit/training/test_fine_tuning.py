@@ -266,7 +266,7 @@ def test_a_stopped_run_reaches_what_an_unbroken_one_does(tune, prior):
 
 def test_the_card_keeps_what_it_said_and_adds_the_fine_tuning(tune, model):
     first = tune("first", pairs=PairSettings(slices_per_subject=3, scale=4))
-    network, card = load_model(first)
+    card = load_model(first).card
     assert card.scales == (2, 3, 4)
     assert card.network.arguments == SIZES
     assert (card.data["name"], card.settings["estimator"], card.figures["coverage"]) == (
