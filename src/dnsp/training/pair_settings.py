@@ -171,6 +171,8 @@ class PairSettings:
                 "degradation slices and a table pairs.slices with the spacing of the slices need each other: give both or "
                 "neither"
             )
+        if self.degradation == "slices" and self.depth > 1:
+            raise SettingError("degradation slices is for networks that take slices: depth must be 1")
         if self.noise_percent > 0 and not self.lowers_resolution:
             raise SettingError(f"degradation {self.degradation} takes no noise_percent")
 

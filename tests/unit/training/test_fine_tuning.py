@@ -367,6 +367,11 @@ def test_thick_slices_and_their_table_need_each_other():
             PairSettings(**settings)
 
 
+def test_thick_slices_are_not_for_stacks():
+    with pytest.raises(SettingError, match="depth must be 1"):
+        replace(THICK, depth=3)
+
+
 def test_a_network_that_is_told_cannot_learn_from_pairs_on_one_grid(scan, network):
     pair = PairedScan("a", scan.path, scan.path)
     with pytest.raises(SettingError, match="cannot learn from paired pairs"):
