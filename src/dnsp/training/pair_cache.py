@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,7 +18,7 @@ from dnsp.errors import DataError
 from dnsp.io.atomic import make_folder, replace_file
 from dnsp.io.names import make_file_name
 from dnsp.networks import Network
-from dnsp.training.pair_settings import PairSettings
+from dnsp.training.pair_settings import PairSettings, name_settings
 from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
 __all__ = ["cache_pairs"]
@@ -145,6 +144,5 @@ def _file_name(scan: Scan | PairedScan, settings: PairSettings, network: Network
     files = [file for source in sources for file in (sorted(source.rglob("*")) if source.is_dir() else [source])]
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     inputs = network.inputs_key if network is not None else ()
-    given = {name: value for name, value in asdict(settings).items() if name != "slices" or value is not None}
-    what = json.dumps([_FORMAT, scan.subject_id, given, inputs, facts], sort_keys=True)
+    what = json.dumps([_FORMAT, scan.subject_id, name_settings(settings), inputs, facts], sort_keys=True)
     return f"{make_file_name(scan.subject_id)}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta
 
@@ -14,7 +14,10 @@ from dnsp.errors import DataError, SettingError
 from dnsp.training.typed_settings import check_settings
 from dnsp.volume import Plane
 
-__all__ = ["SCALES_OF_DEGRADATION", "Degradation", "PairSettings", "Seed", "SliceSettings"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["SCALES_OF_DEGRADATION", "Degradation", "PairSettings", "Seed", "SliceSettings", "name_settings"]
 
 Degradation: TypeAlias = Literal["blur", "kspace", "low-field", "paired", "slices"]
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -27,6 +30,7 @@ SCALES_OF_DEGRADATION: Mapping[Degradation, tuple[int, ...]] = {
     "slices": (1,),
 }
 
+_NO_SLICES = ("slices", None)
 _LARGEST_FACTOR = 8  # pixels of the scan in the distance between two slices
 _THINNEST, _THICKEST = 0.25, 4.0  # of the distance between slices
 
@@ -207,3 +211,18 @@ class PairSettings:
         else:
             raise SettingError(f"degradation {self.degradation} does not lower the resolution of the reference")
         return ((axis, axis),)
+
+
+def name_settings(settings: DataclassInstance) -> dict[str, Any]:
+    """Give the settings that a digest in a file name is made of, as nested dictionaries.
+
+    A table of thick slices is left out where there is none, so that files that were named before it existed are found.
+
+    Examples
+    --------
+    >>> "slices" in name_settings(PairSettings())
+    False
+    """
+    return asdict(
+        settings, dict_factory=lambda entries: {key: value for key, value in entries if (key, value) != _NO_SLICES}
+    )

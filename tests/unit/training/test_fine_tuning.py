@@ -197,6 +197,14 @@ def is_cut_from(patch, image, *, transposed):
     return any(bool((windows == one).all(-1).all(-1).any()) for one in mirrored)
 
 
+def test_the_inputs_of_a_whole_slice_are_told_as_it_lies(scan, network):
+    pairs = make_pairs(scan, settings=THICK, network=network)
+    for index in range(2):
+        images, condition = pairs.inputs(index)
+        assert torch.equal(images[0], pairs.enlarged[index])
+        assert torch.equal(condition[0], pairs.conditions[index, 0])
+
+
 def test_inputs_and_conditions_come_back_from_the_cache(scan, network, tmp_path):
     made = make_pairs(scan, settings=BLUR, network=network)
     for _ in range(2):
@@ -293,6 +301,13 @@ def test_another_network_is_not_told_anything(scan):
         shuffled_batches(Patches([pairs], settings=PatchSettings(8), seed=0, epoch=0), batch_size=4, seed=0, epoch=0)
     )
     assert len(batch.inputs) == 1
+
+
+def test_the_default_model_can_be_tuned_in_half_precision(tune):
+    before = load_model("default").network.state_dict()
+    after = load_file(tune("default", initial_model="default", precision="bfloat16"))
+    for name, weights in after.items():
+        assert torch.equal(weights, before[name]) != name.startswith("network."), name
 
 
 def test_the_terms_of_the_loss_can_be_balanced_on_its_results(data, model):
