@@ -23,6 +23,7 @@ Noise: TypeAlias = float | Literal["auto"]
 _SMALLEST_HEAD = 0.3  # of the largest section: slices the estimator looks at
 _SLICES = 20
 _BOX_MARGIN = 16  # output pixels beyond the spline's own; what lies farther changes nothing that bfloat16 can tell
+_HEAD_MARGIN = 4  # input pixels around what is not background
 _TILE = 768  # output pixels on a side
 _ERROR_OF_NOTHING = 1e-4  # on the unit scale, where the slice is flat
 _BRIGHTER = 1.15  # times the brightest voxel of the scan: no voxel of the result is brighter
@@ -88,8 +89,9 @@ class AcquisitionAwareMethod:
             blur=None if sampling is None else (sampling, sampling),
             noise_sigma=None if self._noise is None else self._noise * reference,
         )
-        size = (slices.shape[-2] * scale, slices.shape[-1] * scale)
-        strength = self.network.find_strength(slices.to(self.device), belief, size)
+        top, bottom, left, right = signal_box(slices, margin=_HEAD_MARGIN)
+        head = slices[:, top:bottom, left:right].to(self.device)
+        strength = self.network.find_strength(head, belief, (head.shape[-2] * scale, head.shape[-1] * scale))
         return ScanMethod(
             self,
             belief,

@@ -151,7 +151,7 @@ class AcquisitionAware(AcquisitionNetwork):
         float
             From 0 to 1.
         """
-        if belief.sharp_side is None or sum(belief.sharp_side) / 2 < _MAY_BE_SHARP:
+        if belief.sharp_side is None or sum(belief.sharp_side) / 2 < _MAY_BE_SHARP or min(slices.shape) == 0:
             return 1.0
         used = slices[torch.linspace(0, len(slices) - 1, min(len(slices), _SLICES_USED + 2)).round().long()[1:-1]]
         used = used if len(used) else slices
