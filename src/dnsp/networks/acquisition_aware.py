@@ -16,7 +16,7 @@ from dnsp.acquisition.resampling import spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import SettingError
 from dnsp.networks.acquisition_estimator import AcquisitionEstimator
-from dnsp.networks.base import HALF_OR_SINGLE, Network, require_size
+from dnsp.networks.base import HALF_OR_SINGLE, AcquisitionNetwork, require_size
 from dnsp.networks.registry import register_network
 
 __all__ = ["AcquisitionAware", "ModulatedNetwork", "UncertaintyHead"]
@@ -28,8 +28,8 @@ _SLICES_USED = 6
 _DETAIL_SCALE = 4.0  # brings what undoing the blur adds to the order of the image
 
 
-@register_network("acquisition-aware", presets={})  # no preset: the training loop gives it no acquisition
-class AcquisitionAware(Network):
+@register_network("acquisition-aware", presets={})  # no preset: training needs the estimator of a trained model
+class AcquisitionAware(AcquisitionNetwork):
     """A network that is told the acquisition, the estimator that finds it, and the standard error of the result.
 
     Parameters
@@ -55,8 +55,9 @@ class AcquisitionAware(Network):
     torch.Size([3, 40, 48])
     """
 
+    input_names = ("image", "image with its blur undone")
     convolution_dtypes = HALF_OR_SINGLE
-    takes_acquisition = True
+    fixed_parts = ("estimator", "uncertainty")
 
     def __init__(self, *, blocks: int = 10, filters: int = 64, hidden: int = 128, widened: float = 1.0) -> None:
         super().__init__()

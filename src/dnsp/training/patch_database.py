@@ -13,8 +13,9 @@ from dnsp.errors import DataError
 from dnsp.io.atomic import require_writable
 from dnsp.jobs import JobCallback
 from dnsp.methods import PatchDatabase, SRSWSettings, build_database, save_database
-from dnsp.training.config import PairSettings
-from dnsp.training.slice_pairs import lower_resolution, make_pairs
+from dnsp.training.low_resolution import lower_resolution
+from dnsp.training.pair_settings import PairSettings
+from dnsp.training.slice_pairs import make_pairs
 
 __all__ = ["draw_database"]
 
