@@ -1,20 +1,25 @@
-"""Enhance scans from file to file: one, or every scan of a folder."""
+"""Enhance one scan from file to file; a scan that is done is not done again."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 from dnsp._version import __version__
-from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, find_inputs, make_output_folders, process_file
-from dnsp.errors import DataWarning, VolumeError
-from dnsp.jobs import Job, JobCallback, JobResult, run_jobs
-from dnsp.methods import ChosenMethod, enhance_scan
-from dnsp.volume import Plane, Volume
+from dnsp.cohorts.made_from import is_done
+from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, companion_path, process_file
+from dnsp.cohorts.settings import EnhancementSettings
+from dnsp.errors import DataError, DataWarning, VolumeError
+from dnsp.io.sidecar import read_sidecar_fields, sidecar_path
+from dnsp.methods import enhance_scan
+from dnsp.volume import Volume
 
-__all__ = ["enhance_file", "enhance_files"]
+__all__ = ["FileOutcome", "enhance_file", "own_fields"]
+
+FileOutcome: TypeAlias = Literal["enhanced", "done before"]
 
 _UNCERTAINTY = "uncertainty"
 
@@ -22,33 +27,37 @@ _UNCERTAINTY = "uncertainty"
 def enhance_file(
     source: str | Path,
     output: str | Path,
-    method: ChosenMethod,
+    settings: EnhancementSettings,
     *,
-    plane: Plane = "axial",
     options: FileOptions | None = None,
-    with_uncertainty: bool = False,
-    strict: bool = False,
+    fields: Mapping[str, Any] = MappingProxyType({}),
     on_slice: Callable[[int, int], None] | None = None,
-) -> None:
-    """Enhance one scan from file to file.
+) -> FileOutcome:
+    """Enhance one scan from file to file, unless the result is there already.
+
+    A result is there if its .json says that it was made from the same input, model and settings, by their hashes. If an earlier
+    run was killed between the result and its .json, the .json is written now.
 
     Parameters
     ----------
     source, output, options
         As in `process_file`.
-    method : ChosenMethod
-        The method with its scale, from `dnsp.methods.choose_method`.
-    plane, on_slice
+    settings : EnhancementSettings
+        How the scan is enhanced.
+    fields : mapping
+        Further fields of the .json.
+    on_slice
         As in `dnsp.methods.enhance_volume`.
-    with_uncertainty : bool
-        Write a map of the standard error as well, ``NAME_uncertainty.nii.gz``. The default model alone has it.
-    strict : bool
-        Write nothing if a figure that vouches for the result passes its limit.
+
+    Returns
+    -------
+    {"enhanced", "done before"}
 
     Raises
     ------
     VolumeError
-        If the scan cannot be read or enhanced, the result cannot be written, or with `strict` fails its check.
+        If the scan cannot be read or enhanced, the result cannot be written, is there already but was made from something else, or
+        with ``settings.strict`` fails its check.
     SettingError
         As in `process_file`, or if the method has no standard error.
 
@@ -57,86 +66,53 @@ def enhance_file(
     DataWarning
         If a figure that vouches for the result passes its limit (`dnsp.methods.check_result`).
     """
+    source, output = Path(source), Path(output)
+    options = options or FileOptions()
+    companions = (_UNCERTAINTY,) if settings.with_uncertainty else ()
+    made_from = settings.describe(
+        source,
+        FillNonFinite=options.fill_non_finite,
+        Series=options.series_uid,
+        Volume=options.volume,
+        StoredType="dicom" if options.dicom else options.stored_type,
+        Compression=options.compression,
+    )
+    others = [companion_path(output, ending) for ending in companions]
+    if is_done(output, made_from, companions=others, overwrite=options.overwrite):
+        return "done before"
 
     def enhance(volume: Volume) -> ProcessedScan:
-        enhanced = enhance_scan(volume, method, plane=plane, with_uncertainty=with_uncertainty, on_slice=on_slice)
+        method = settings.choose()
+        enhanced = enhance_scan(
+            volume, method, plane=settings.plane, with_uncertainty=settings.with_uncertainty, on_slice=on_slice
+        )
         for message in enhanced.check.warnings if enhanced.check else ():
-            if strict:
+            if settings.strict:
                 raise VolumeError(message)
             warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
         maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}
         summary = f"Super-resolved x{method.scale} by dnsp {__version__}"
         return ProcessedScan(enhanced.volume, summary, enhanced.facts, maps)
 
-    process_file(source, output, enhance, options=options, companions=(_UNCERTAINTY,) if with_uncertainty else ())
-
-
-def enhance_files(
-    source: str | Path,
-    output: str | Path,
-    method: ChosenMethod,
-    *,
-    plane: Plane = "axial",
-    options: FileOptions | None = None,
-    with_uncertainty: bool = False,
-    strict: bool = False,
-    callback: JobCallback | None = None,
-) -> list[JobResult]:
-    """Enhance a scan, or every scan of a folder. One that fails stops no other one.
-
-    Parameters
-    ----------
-    source, output
-        As in `find_inputs`.
-    method, plane, options, with_uncertainty, strict
-        As in `enhance_file`.
-    callback : JobCallback, optional
-        Told about each scan, and within it about each slice.
-
-    Returns
-    -------
-    list of JobResult
-        One for each scan.
-
-    Raises
-    ------
-    DataError
-        As in `find_inputs`, or if a folder for the results cannot be written to.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from dnsp import Volume
-    >>> from dnsp.methods import choose_method
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Volume(np.arange(144.0).reshape(6, 6, 4), np.eye(4)).save(f"{folder}/scan.nii.gz")
-    ...     results = enhance_files(f"{folder}/scan.nii.gz", f"{folder}/sharp.nii.gz", choose_method("bicubic"))
-    >>> [(result.name, result.error) for result in results]
-    [('scan.nii.gz', None)]
-    """
-    output = Path(output)
-    callback = callback or JobCallback()
-    inputs = find_inputs(source, output, options=options)
-    make_output_folders(inputs, output)
-    return run_jobs(
-        [
-            Job(
-                scan.name,
-                target,
-                partial(
-                    enhance_file,
-                    scan,
-                    target,
-                    method,
-                    plane=plane,
-                    options=options,
-                    with_uncertainty=with_uncertainty,
-                    strict=strict,
-                    on_slice=callback.on_progress,
-                ),
-            )
-            for scan, target in inputs
-        ],
-        callback=callback,
+    replaces = output.exists()  # a result of the same origin that lost a companion, or with `overwrite` any
+    process_file(
+        source,
+        output,
+        enhance,
+        options=options._replace(overwrite=options.overwrite or replaces),
+        companions=companions,
+        made_from=made_from,
+        fields=fields,
     )
+    return "enhanced"
+
+
+def own_fields(scan: Path) -> dict[str, Any]:
+    """Give the fields of the .json beside a scan; with a warning, none if it cannot be read."""
+    if scan.is_dir():
+        return {}
+    try:
+        return read_sidecar_fields(sidecar_path(scan))
+    except DataError as error:
+        warnings.warn(str(error), DataWarning, stacklevel=2)
+        return {}
