@@ -87,7 +87,7 @@ def _describe(dataset: Path, output: Path) -> dict[str, Any]:
         "BIDSVersion": _BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "dnsp", "Version": __version__}],
-        "SourceDatasets": [{"URL": place, **_kept(source, {"DatasetDOI": "DOI"})}],
+        "SourceDatasets": [{"URL": f"bids:{_LINK}:", **_kept(source, {"DatasetDOI": "DOI"})}],
         "DatasetLinks": {_LINK: place},
     }
     return facts | _kept(source, {"License": "License", "HowToAcknowledge": "HowToAcknowledge"})

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from dnsp._version import __version__
 from dnsp.cohorts.made_from import is_done
 from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, companion_path, process_file
@@ -22,6 +24,7 @@ __all__ = ["FileOutcome", "enhance_file", "own_fields"]
 FileOutcome: TypeAlias = Literal["enhanced", "done before"]
 
 _UNCERTAINTY = "uncertainty"
+_LARGEST_BRAIN_LITRES = 2.2
 
 
 def enhance_file(
@@ -92,7 +95,8 @@ def enhance_file(
             warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
         maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}
         summary = f"Super-resolved x{method.scale} by dnsp {__version__}"
-        return ProcessedScan(enhanced.volume, summary, enhanced.facts, maps)
+        skull = {} if "SkullStripped" in fields else {"SkullStripped": looks_skull_stripped(volume)}
+        return ProcessedScan(enhanced.volume, summary, {**enhanced.facts, **skull}, maps)
 
     replaces = output.exists()  # a result of the same origin that lost a companion, or with `overwrite` any
     process_file(
@@ -105,6 +109,23 @@ def enhance_file(
         fields=fields,
     )
     return "enhanced"
+
+
+def looks_skull_stripped(volume: Volume) -> bool:
+    """Tell whether a scan shows a brain without its skull: most of it is 0, and the rest is no larger than a brain.
+
+    A brain with its fluid takes up to 2 litres, a head more than 3. BIDS asks for the answer (``SkullStripped``).
+
+    Examples
+    --------
+    >>> brain = np.zeros((100, 100, 100))
+    >>> brain[:, :, :14] = 1.0
+    >>> [looks_skull_stripped(Volume(brain, np.diag([side, side, side, 1.0]))) for side in (2.0, 3.0)]
+    [True, False]
+    """
+    filled = np.count_nonzero(volume.voxels)
+    litres = filled / (volume.voxels.size / np.prod(volume.spatial_shape)) * np.prod(volume.spacing_mm) / 1e6
+    return bool(filled < volume.voxels.size / 2 and litres < _LARGEST_BRAIN_LITRES)
 
 
 def own_fields(scan: Path) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class _Worker:
     def __init__(self, begin: Callable[[], object] | None) -> None:
         processes = multiprocessing.get_context("spawn")
         self.connection, far_end = processes.Pipe()
-        self.process: BaseProcess = processes.Process(target=_serve, args=(far_end, begin), daemon=True)
+        self.process: BaseProcess = processes.Process(target=_serve, args=(far_end, begin))
         self.process.start()
         far_end.close()
         self.index: int | None = None

@@ -111,11 +111,12 @@ def _run_here(job: Job, callback: JobCallback, stop_at: tuple[type[DnspError], .
     try:
         value = job.work()
     except DnspError as failure:
-        if isinstance(failure, stop_at):
-            raise
         error = failure
     except Exception as failure:  # noqa: BLE001 - one job must not end the others
         error = unexpected(failure)
+        error.__cause__ = failure
+    if error is not None and isinstance(error, stop_at):
+        raise error
     return _finish(job, error, value, callback)
 
 
