@@ -48,6 +48,7 @@ def test_two_jobs_give_what_one_gives_and_name_what_fails(dnsp, cohort, tmp_path
     assert "0 of 4 scans enhanced, 3 were done before, 1 failed" in again.err
 
 
+@pytest.mark.filterwarnings("ignore::dnsp.errors.DataWarning")
 def test_when_the_command_is_killed_its_processes_end_and_the_next_run_completes(cohort, tmp_path):
     """SIGKILL cannot be caught: the processes must notice by themselves."""
     scans, out = cohort(12), tmp_path / "out"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias
 
 import typer
 
-from dnsp.errors import SettingError
+from dnsp.cli.messages import warn
+from dnsp.errors import MissingExtraError, SettingError
 
 if TYPE_CHECKING:
     from dnsp.data.bids import BidsSelection
@@ -25,10 +26,13 @@ __all__ = [
     "Jobs",
     "MoreInputs",
     "ParticipantLabels",
+    "Preview",
+    "Report",
     "ScanSuffixes",
     "SessionLabels",
     "StoredTypeOption",
     "read_call",
+    "read_report",
     "read_selection",
     "read_workers",
 ]
@@ -38,7 +42,7 @@ Inputs: TypeAlias = Annotated[
     typer.Argument(
         metavar="IN... | BIDS_DIR OUT participant",
         help="Scans (NIfTI, DICOM folder, zip or file) or folders of scans; or a BIDS data set, the folder of the results and "
-        "the word participant.",
+        "the word participant. With the word group, write only the index of the results.",
     ),
 ]
 MoreInputs: TypeAlias = Annotated[
@@ -93,6 +97,17 @@ Compression: TypeAlias = Annotated[
 Jobs: TypeAlias = Annotated[
     int, typer.Option("--jobs", min=1, metavar="N", help="Scans at the same time, each in a process of its own.")
 ]
+Report: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        "--report/--no-report",
+        help="Write a page (HTML) beside each result, and an index of all. By default for a folder or a BIDS data set, if the "
+        "packages of dnsp[report] are installed.",
+    ),
+]
+Preview: TypeAlias = Annotated[
+    bool, typer.Option("--preview", help="Write a picture beside each result, NAME_preview.png.")
+]
 Cluster: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -102,7 +117,8 @@ Cluster: TypeAlias = Annotated[
     ),
 ]
 
-_LEVELS = ("participant", "group")
+_GROUP = "group"
+_LEVELS = ("participant", _GROUP)
 
 
 class Call(NamedTuple):
@@ -115,11 +131,14 @@ class Call(NamedTuple):
     output : Path
     is_bids : bool
         Whether the call has the form of BIDS-Apps.
+    of_group : bool
+        Whether it asks for the summary of all results alone.
     """
 
     sources: list[Path]
     output: Path
     is_bids: bool
+    of_group: bool = False
 
 
 def read_call(paths: Sequence[Path] | None, inputs: Sequence[Path] | None, output: Path | None) -> Call:
@@ -139,7 +158,7 @@ def read_call(paths: Sequence[Path] | None, inputs: Sequence[Path] | None, outpu
     """
     sources = [*(paths or ()), *(inputs or ())]
     if output is None and len(sources) == 3 and str(sources[2]) in _LEVELS and not inputs:
-        return Call(sources[:1], sources[1], is_bids=True)
+        return Call(sources[:1], sources[1], is_bids=True, of_group=str(sources[2]) == _GROUP)
     if not sources:
         raise SettingError("name a scan or a folder of scans, and the result with --output")
     if output is None:
@@ -185,6 +204,22 @@ def read_selection(
         sessions=tuple(sessions or ()),
         filters=tuple(read_bids_filters(filter_file)) if filter_file is not None else (),
     )
+
+
+def read_report(call: Call, asked: bool | None, *, dicom: bool) -> bool:
+    """Decide whether pages are written: as asked, else for folders where the packages are there; warn where they are not."""
+    if asked is not None:
+        return asked
+    if dicom or not (call.is_bids or len(call.sources) > 1 or call.sources[0].is_dir()):
+        return False
+    from dnsp.cohorts.pages import require_page_packages
+
+    try:
+        require_page_packages()
+    except MissingExtraError as error:
+        warn(f"no pages are written: {error}; --no-report hides this warning")
+        return False
+    return True
 
 
 def read_workers(jobs: int, cluster: str, threads: int) -> LocalProcesses | DaskCluster | None:

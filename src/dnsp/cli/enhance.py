@@ -16,10 +16,13 @@ from dnsp.cli.cohort_options import (
     Jobs,
     MoreInputs,
     ParticipantLabels,
+    Preview,
+    Report,
     ScanSuffixes,
     SessionLabels,
     StoredTypeOption,
     read_call,
+    read_report,
     read_selection,
     read_workers,
 )
@@ -132,6 +135,8 @@ def enhance(
     bids_filter_file: BidsFilterFile = None,
     dtype: StoredTypeOption = "auto",
     compression: Compression = COMPRESSION_LEVEL,
+    report: Report = None,
+    preview: Preview = False,
     jobs: Jobs = 1,
     cluster: Cluster = "",
     overwrite: Overwrite = False,
@@ -155,10 +160,13 @@ def enhance(
     call = read_call(paths, inputs, output)
     selection = read_selection(call, participant_label, session_label, suffix, bids_filter_file)
 
-    from dnsp.cohorts import EnhancementSettings, FileOptions, enhance_bids, enhance_files
+    from dnsp.cohorts import EnhancementSettings, FileOptions, enhance_bids, enhance_files, summarise_cohort
     from dnsp.methods import set_threads
     from dnsp.networks import included_models
 
+    if call.of_group:
+        typer.echo(f"the index is {summarise_cohort(call.output)}", err=True)
+        return
     set_threads(threads)
     workers = read_workers(jobs, cluster, threads)
     settings = EnhancementSettings(
@@ -186,6 +194,8 @@ def enhance(
         overwrite=overwrite,
         stored_type=dtype,
         compression=compression,
+        page=read_report(call, report, dicom=dicom),
+        preview=preview,
     )
     with JobProgress("enhancing") as progress:
         if selection is not None:

@@ -2,7 +2,7 @@
 
 from dnsp.cohorts.degradation import degrade_file, degrade_files
 from dnsp.cohorts.demo import run_demo
-from dnsp.cohorts.enhance_cohort import enhance_bids, enhance_files
+from dnsp.cohorts.enhance_cohort import enhance_bids, enhance_files, summarise_cohort
 from dnsp.cohorts.enhancement import enhance_file
 from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, find_inputs, process_file
 from dnsp.cohorts.settings import EnhancementSettings
@@ -19,4 +19,5 @@ __all__ = [
     "find_inputs",
     "process_file",
     "run_demo",
+    "summarise_cohort",
 ]

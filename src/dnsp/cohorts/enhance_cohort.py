@@ -5,19 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from dnsp.cohorts.derivatives import begin_derivatives, derivative_path, source_uri
 from dnsp.cohorts.enhancement import FileOutcome, enhance_file, own_fields
 from dnsp.cohorts.failures import FailureRecords
+from dnsp.cohorts.pages import require_page_packages, write_index
 from dnsp.cohorts.scan_files import FileOptions, find_inputs, make_output_folders, require_separate, result_name
 from dnsp.cohorts.settings import EnhancementSettings
 from dnsp.data.bids import BidsScan, BidsSelection, find_bids_scans, read_bids_metadata
-from dnsp.errors import DataError, DataWarning, DnspError, SettingError
+from dnsp.errors import DataError, DataWarning, DnspError, MissingExtraError, SettingError
 from dnsp.jobs import DaskCluster, Job, JobCallback, JobResult, LocalProcesses, run_jobs
 
-__all__ = ["enhance_bids", "enhance_files"]
+__all__ = ["enhance_bids", "enhance_files", "summarise_cohort"]
 
 
 def enhance_files(
@@ -75,19 +77,21 @@ def enhance_files(
     """
     output, settings, options = Path(output), settings or EnhancementSettings(), options or FileOptions()
     settings.choose()
+    _require_packages(options)
     sources = [Path(source)] if isinstance(source, (str, Path)) else [Path(one) for one in source]
     if isinstance(workers, DaskCluster):  # its workers may work in another folder
         sources, output = [path.absolute() for path in sources], output.absolute()
         settings = settings.with_absolute_paths()
     inputs = _find_all(sources, output, options)
     make_output_folders(inputs, output)
+    in_folder = all(target != output for _, target in inputs)
+    index = output / "index.html" if in_folder and options.page else None
     scans = [
-        _ScanJob(_name_below(sources, scan), target, partial(_enhance_plain, scan, target, settings, options))
+        _ScanJob(_name_below(sources, scan), target, partial(_enhance_plain, scan, target, settings, options, index))
         for scan, target in inputs
     ]
-    in_folder = all(target != output for _, target in inputs)
-    records = FailureRecords(output) if in_folder else None
-    return _enhance(scans, workers=workers, callback=callback, records=records)
+    folder = output if in_folder else None
+    return _enhance(scans, workers=workers, callback=callback, folder=folder, with_index=options.page)
 
 
 def enhance_bids(
@@ -130,6 +134,7 @@ def enhance_bids(
     if isinstance(workers, DaskCluster):
         dataset, output = dataset.absolute(), output.absolute()
         settings = settings.with_absolute_paths()
+    _require_packages(options)
     if options.dicom:
         raise SettingError("--dicom writes no BIDS data set; leave it out, or name a folder with --output")
     found = find_bids_scans(dataset, selection)
@@ -138,15 +143,43 @@ def enhance_bids(
     require_separate(inputs)
     begin_derivatives(dataset, output)
     make_output_folders(inputs, output)
+    index = output / "index.html" if options.page else None
     scans = [
         _ScanJob(
             scan.path.relative_to(dataset).as_posix(),
             target,
-            partial(_enhance_bids_scan, scan, dataset, target, settings, options),
+            partial(_enhance_bids_scan, scan, dataset, target, settings, options, index),
         )
         for scan, (_, target) in zip(found, inputs, strict=True)
     ]
-    return _enhance(scans, workers=workers, callback=callback, records=FailureRecords(output))
+    return _enhance(scans, workers=workers, callback=callback, folder=output, with_index=options.page)
+
+
+def summarise_cohort(output: str | Path) -> Path:
+    """Write ``failed.tsv`` and the index of a folder of results, for example when the last job of an array has ended.
+
+    Parameters
+    ----------
+    output : str or Path
+        The folder of the results.
+
+    Returns
+    -------
+    Path
+        The index, ``index.html``.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or a file cannot be written.
+    MissingExtraError
+        If Jinja2 is not installed.
+    """
+    folder = Path(output)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; enhance the scans first (dnsp enhance BIDS_DIR OUT participant)")
+    require_page_packages()
+    return write_index(folder, FailureRecords(folder).write_table())
 
 
 class _ScanJob(NamedTuple):
@@ -160,19 +193,33 @@ def _enhance(
     *,
     workers: LocalProcesses | DaskCluster | None,
     callback: JobCallback | None,
-    records: FailureRecords | None,
+    folder: Path | None,
+    with_index: bool,
 ) -> list[JobResult]:
+    """Do the jobs; with the folder of the results, keep a record of those that fail, and write the index of the cohort."""
     callback = callback or JobCallback()
     if workers is None:
         jobs = [Job(scan.name, scan.output, partial(scan.work, on_slice=callback.on_progress)) for scan in scans]
     else:
         jobs = [Job(scan.name, scan.output, scan.work) for scan in scans]
-    follower = callback if records is None else _Recorder(callback, records)
+    if folder is None:
+        return run_jobs(jobs, callback=callback, workers=workers)
+    records = FailureRecords(folder)
     try:
-        return run_jobs(jobs, callback=follower, workers=workers)
+        return run_jobs(jobs, callback=_Recorder(callback, records), workers=workers)
     finally:
-        if records is not None:
-            records.write_table()
+        failed = records.write_table()
+        if with_index:
+            write_index(folder, failed)
+
+
+def _require_packages(options: FileOptions) -> None:
+    if options.dicom and (options.page or options.preview):
+        raise SettingError("--report and --preview show NIfTI results; leave them out, or leave out --dicom")
+    if options.page:
+        require_page_packages()
+    if options.preview and find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", extra="report")
 
 
 class _Recorder(JobCallback):
@@ -203,11 +250,12 @@ def _enhance_plain(
     target: Path,
     settings: EnhancementSettings,
     options: FileOptions,
+    index: Path | None,
     *,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> FileOutcome:
     fields = {name: value for name, value in own_fields(scan).items() if name != "Sources"}
-    return enhance_file(scan, target, settings, options=options, fields=fields, on_slice=on_slice)
+    return enhance_file(scan, target, settings, options=options, fields=fields, index=index, on_slice=on_slice)
 
 
 def _enhance_bids_scan(
@@ -216,6 +264,7 @@ def _enhance_bids_scan(
     target: Path,
     settings: EnhancementSettings,
     options: FileOptions,
+    index: Path | None,
     *,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> FileOutcome:
@@ -229,7 +278,7 @@ def _enhance_bids_scan(
         "Sources": [source_uri(scan, dataset)],
         "Resolution": f"{scale} times the voxels of the source along both axes of {settings.plane} slices",
     }
-    return enhance_file(scan.path, target, settings, options=options, fields=fields, on_slice=on_slice)
+    return enhance_file(scan.path, target, settings, options=options, fields=fields, index=index, on_slice=on_slice)
 
 
 def _find_all(sources: Sequence[Path], output: Path, options: FileOptions) -> list[tuple[Path, Path]]:

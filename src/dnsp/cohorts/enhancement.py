@@ -12,11 +12,14 @@ import numpy as np
 
 from dnsp._version import __version__
 from dnsp.cohorts.made_from import is_done
+from dnsp.cohorts.pages import page_path, write_scan_page
 from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, companion_path, process_file
 from dnsp.cohorts.settings import EnhancementSettings
 from dnsp.errors import DataError, DataWarning, VolumeError
+from dnsp.io import read_scan, scan_stem
 from dnsp.io.sidecar import read_sidecar_fields, sidecar_path
 from dnsp.methods import enhance_scan
+from dnsp.plotting.preview import draw_preview
 from dnsp.volume import Volume
 
 __all__ = ["FileOutcome", "enhance_file", "own_fields"]
@@ -34,6 +37,7 @@ def enhance_file(
     *,
     options: FileOptions | None = None,
     fields: Mapping[str, Any] = MappingProxyType({}),
+    index: Path | None = None,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> FileOutcome:
     """Enhance one scan from file to file, unless the result is there already.
@@ -49,6 +53,8 @@ def enhance_file(
         How the scan is enhanced.
     fields : mapping
         Further fields of the .json.
+    index : Path, optional
+        The page of the cohort, to which the scan's page links.
     on_slice
         As in `dnsp.methods.enhance_volume`.
 
@@ -82,6 +88,7 @@ def enhance_file(
     )
     others = [companion_path(output, ending) for ending in companions]
     if is_done(output, made_from, companions=others, overwrite=options.overwrite):
+        _show(source, output, options, index=index, missing_alone=True)
         return "done before"
 
     def enhance(volume: Volume) -> ProcessedScan:
@@ -108,7 +115,36 @@ def enhance_file(
         made_from=made_from,
         fields=fields,
     )
+    _show(source, output, options, index=index, missing_alone=False)
     return "enhanced"
+
+
+def _show(source: Path, output: Path, options: FileOptions, *, index: Path | None, missing_alone: bool) -> None:
+    """Write the page and the picture of a result that is there, from its files; or those of them that are missing."""
+    page, picture = page_path(output), preview_path(output)
+    with_page = options.page and not (missing_alone and page.exists())
+    with_preview = options.preview and not (missing_alone and picture.exists())
+    if not with_page and not with_preview:
+        return
+    before = read_scan(
+        source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid, volume=options.volume
+    )
+    after = read_scan(output)
+    if with_page:
+        write_scan_page(before, after, source=source, result=output, index=index)
+    if with_preview:
+        draw_preview(before, after, picture, title=scan_stem(output), overwrite=True)
+
+
+def preview_path(result: Path) -> Path:
+    """Name the picture of a result.
+
+    Examples
+    --------
+    >>> preview_path(Path("out/scan.nii.gz")).as_posix()
+    'out/scan_preview.png'
+    """
+    return result.with_name(f"{scan_stem(result)}_preview.png")
 
 
 def looks_skull_stripped(volume: Volume) -> bool:

@@ -30,7 +30,7 @@ class FailureRecords:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     records = FailureRecords(Path(folder))
     ...     records.update("sub-01_T1w.nii.gz", DataError("no contrast"))
-    ...     records.write_table()
+    ...     rows = records.write_table()
     ...     print(Path(folder, "failed.tsv").read_text().splitlines()[1].split("\\t"))
     ['sub-01_T1w.nii.gz', 'no contrast']
     """
@@ -48,8 +48,8 @@ class FailureRecords:
         make_folder(self._records, error=DataError)
         write_json(record, {"scan": scan, "error": " ".join(str(error).split())}, overwrite=True, error=DataError)
 
-    def write_table(self) -> None:
-        """Write ``failed.tsv``; remove it if no scan failed.
+    def write_table(self) -> list[tuple[str, str]]:
+        """Write ``failed.tsv``, or remove it if no scan failed; give its rows: the scans and their errors.
 
         Raises
         ------
@@ -64,3 +64,4 @@ class FailureRecords:
             )
         else:
             (self._folder / _TABLE).unlink(missing_ok=True)
+        return rows

@@ -61,6 +61,10 @@ class FileOptions(NamedTuple):
         The type of the numbers in a NIfTI file, see `dnsp.io.choose_storage`.
     compression : int
         Of a .nii.gz file, from 0 (none) to 9 (smallest and slowest).
+    page : bool
+        Write a page beside each NIfTI result, NAME.html, and an index in the folder of several results.
+    preview : bool
+        Write a picture beside each NIfTI result, NAME_preview.png.
     """
 
     dicom: bool = False
@@ -70,6 +74,8 @@ class FileOptions(NamedTuple):
     overwrite: bool = False
     stored_type: StoredType = "auto"
     compression: int = COMPRESSION_LEVEL
+    page: bool = False
+    preview: bool = False
 
 
 class ProcessedScan(NamedTuple):
