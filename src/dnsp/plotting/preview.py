@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnsp.errors import DataError, MissingExtraError
 from dnsp.io.atomic import replace_file
@@ -62,7 +62,7 @@ def draw_preview(
     grid = figure.subplots(2, len(pairs) + 1)
     for row, (name, of) in zip(grid, (("scan", _before), ("result", _after)), strict=True):
         for axes, pair in zip(row, pairs, strict=False):
-            _draw(axes, of(pair), pair)
+            _draw(axes, of(pair), of(pair).shape, pair.size_mm)
             axes.set_title(pair.plane if name == "scan" else "", fontsize=11)
         height, width = of(pairs[0]).shape
         left, top, across, down = pairs[0].box
@@ -76,7 +76,7 @@ def draw_preview(
                 linewidth=1.5,
             )
         )
-        _draw(row[-1], pairs[0].cut_box(of(pairs[0])), pairs[0])
+        _draw(row[-1], pairs[0].cut_box(of(pairs[0])), (height, width), pairs[0].size_mm)
         for spine in row[-1].spines.values():
             spine.set(edgecolor=_BOX_COLOUR, linewidth=2)
         row[0].set_ylabel(name, fontsize=12)
@@ -92,9 +92,9 @@ def _after(pair: SectionPair) -> Picture:
     return pair.after
 
 
-def _draw(axes: Axes, picture: Picture, pair: SectionPair) -> None:
-    whole: Any = pair.before if picture.shape[0] <= pair.before.shape[0] else pair.after
-    height, width = whole.shape
-    aspect = (pair.size_mm[1] / height) / (pair.size_mm[0] / width)
+def _draw(axes: Axes, picture: Picture, whole: tuple[int, ...], size_mm: tuple[float, float]) -> None:
+    """Draw a picture, or a part of one, of which the whole has this shape and size."""
+    height, width = whole
+    aspect = (size_mm[1] / height) / (size_mm[0] / width)
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect=aspect)
     axes.set(xticks=[], yticks=[])

@@ -23,6 +23,7 @@ _MIDDLE, _JITTER = 18, 9
 
 class _Result(NamedTuple):
     name: str
+    folder: str
     kind: str
     page: str | None
     verdict: str
@@ -60,10 +61,12 @@ def write_index(folder: Path, failed: Sequence[tuple[str, str]]) -> Path:
         key=lambda place: (
             results[place].verdict != "check",
             -_score(scores[place]),
+            results[place].folder,
             results[place].name,
         ),
     )
-    figures = [figure for figure in FIGURES if any(result.figures[figure.name] is not None for result in results)]
+    told = {name for result in results for name in _SCORED if result.figures[name] is not None}
+    figures = [figure for figure in FIGURES if figure.name in told]
     page = folder / "index.html"
     write_page(
         page,
@@ -78,6 +81,7 @@ def write_index(folder: Path, failed: Sequence[tuple[str, str]]) -> Path:
             "rows": [
                 {
                     "name": results[place].name,
+                    "folder": results[place].folder,
                     "kind": results[place].kind,
                     "page": results[place].page,
                     "verdict": results[place].verdict,
@@ -107,7 +111,8 @@ def _collect(folder: Path) -> list[_Result]:
         page, warnings = path.with_suffix(".html"), facts.get("Warnings")
         found.append(
             _Result(
-                name=path.relative_to(folder).with_suffix("").as_posix(),
+                name=path.stem,
+                folder=path.parent.relative_to(folder).as_posix(),
                 kind=path.stem.rpartition("_")[2],
                 page=page.relative_to(folder).as_posix() if page.is_file() else None,
                 verdict=str(facts.get("Verdict", "")),

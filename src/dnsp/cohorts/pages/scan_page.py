@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from dnsp.volume import Volume, robust_scaling
 
 __all__ = ["page_path", "require_page_packages", "write_scan_page"]
 
+# Fields of the .json that the page lists.
+_TOLD = ("Sources", "Method", "Model", "TrainedOn", "Scale", "Plane", "Precision", "StoredAs", "Acquisition", "MadeFrom")
 _BINS = 80
 _DARKEST, _BRIGHTEST = 0.03, 1.2  # of the unit scale: the histogram leaves out the air
 _WIDTH, _HEIGHT = 640, 220  # of the histogram
@@ -58,7 +61,6 @@ def write_scan_page(before: Volume, after: Volume, *, source: Path, result: Path
     values = figure_values(facts)
     pairs = cut_sections(before, after)
     warnings = facts.get("Warnings")
-    acquisition = facts.get("Acquisition")
     write_page(
         page_path(result),
         "scan.html",
@@ -79,15 +81,23 @@ def write_scan_page(before: Volume, after: Volume, *, source: Path, result: Path
             ],
             "warnings": [str(warning) for warning in warnings] if isinstance(warnings, list) else [],
             "verdict": facts.get("Verdict", ""),
-            "acquisition": acquisition if isinstance(acquisition, dict) else {},
-            "facts": {
-                name: facts[name]
-                for name in ("Method", "Model", "Scale", "Plane", "Precision", "StoredAs", "MadeFrom", "Sources")
-                if name in facts
-            },
+            "facts": _flatten({name: facts[name] for name in _TOLD if name in facts}),
             "citation": describe_method(facts),
         },
     )
+
+
+def _flatten(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Give nested fields as one list of names and values; those that are null are left out."""
+    flat: dict[str, str] = {}
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value)
+        elif isinstance(value, list):
+            flat[name] = ", ".join(map(str, value))
+        elif value is not None:
+            flat[name] = str(value)
+    return flat
 
 
 def _show(pair: SectionPair) -> dict[str, Any]:
