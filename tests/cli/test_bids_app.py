@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -90,6 +91,9 @@ def test_the_anatomical_scans_become_a_derivative_data_set_in_its_place(dnsp, bi
     assert {name: content for name, content in listing(bids).items() if "derivatives/dnsp/" not in name} == before
     again = dnsp("enhance", bids, out, "participant", *SPLINE)
     assert (again.code, again.err) == (0, "0 of 5 scans enhanced, 5 were done before\n")
+    logged = "".join(path.read_text() for path in sorted((out / "logs").glob("*.log")))
+    assert re.search(r"\d:\d\d enhancing 1 of 5: sub-01/anat/sub-01_FLAIR.nii.gz, \d", logged)
+    assert logged.endswith("0 of 5 scans enhanced, 5 were done before\n")
 
 
 @pytest.mark.parametrize(
@@ -187,7 +191,8 @@ def test_a_scan_that_was_dropped_is_named_and_done_once_it_is_back(dnsp, bids, t
     assert table[1].startswith("sub-02/ses-2/anat/sub-02_ses-2_run-2_T1w.nii.gz\t")
     content.write_bytes(kept)
     outcome = dnsp("enhance", bids, out, "participant", "--participant-label", "02", *SPLINE)
-    assert (outcome.code, outcome.err) == (0, "1 of 3 scans enhanced, 2 were done before\n")
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (0, "1 of 3 scans enhanced, 2 were done before")
+    assert "enhancing 3 of 3: sub-02/ses-2/anat/sub-02_ses-2_run-2_T1w.nii.gz, " in outcome.err
     assert not (out / "failed.tsv").exists()
 
 

@@ -27,10 +27,13 @@ __all__ = [
     "MoreInputs",
     "ParticipantLabels",
     "Preview",
+    "Quiet",
     "Report",
     "ScanSuffixes",
     "SessionLabels",
     "StoredTypeOption",
+    "Verbose",
+    "folder_of_log",
     "read_call",
     "read_report",
     "read_selection",
@@ -108,6 +111,10 @@ Report: TypeAlias = Annotated[
 Preview: TypeAlias = Annotated[
     bool, typer.Option("--preview", help="Write a picture beside each result, NAME_preview.png.")
 ]
+Verbose: TypeAlias = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print a line when a scan begins, and for scans that were done before.")
+]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="Print warnings and errors alone.")]
 Cluster: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -204,6 +211,12 @@ def read_selection(
         sessions=tuple(sessions or ()),
         filters=tuple(read_bids_filters(filter_file)) if filter_file is not None else (),
     )
+
+
+def folder_of_log(call: Call, *, dicom: bool) -> Path | None:
+    """Give the folder of the results, in whose ``logs`` the run is recorded; None for a single scan and for DICOM."""
+    in_folder = call.is_bids or len(call.sources) > 1 or call.sources[0].is_dir()
+    return call.output if in_folder and not dicom else None
 
 
 def read_report(call: Call, asked: bool | None, *, dicom: bool) -> bool:

@@ -20,7 +20,10 @@ from dnsp.cli.cohort_options import (
     Report,
     ScanSuffixes,
     SessionLabels,
+    Quiet,
     StoredTypeOption,
+    Verbose,
+    folder_of_log,
     read_call,
     read_report,
     read_selection,
@@ -29,6 +32,7 @@ from dnsp.cli.cohort_options import (
 from dnsp.cli.messages import warn
 from dnsp.cli.options import Overwrite, SeriesUid, VolumeNumber
 from dnsp.cli.progress import JobProgress
+from dnsp.cli.run_log import Level, RunLog
 from dnsp.errors import SettingError
 from dnsp.io import COMPRESSION_LEVEL
 from dnsp.volume import Plane
@@ -140,6 +144,8 @@ def enhance(
     jobs: Jobs = 1,
     cluster: Cluster = "",
     overwrite: Overwrite = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
     """Enlarge and sharpen scans: one, several, a folder, or a BIDS data set.
 
@@ -197,7 +203,8 @@ def enhance(
         page=read_report(call, report, dicom=dicom),
         preview=preview,
     )
-    with JobProgress("enhancing") as progress:
+    log = RunLog(Level.QUIET if quiet else Level.VERBOSE if verbose else Level.NORMAL, folder_of_log(call, dicom=dicom))
+    with log, JobProgress("enhancing", log) as progress:
         if selection is not None:
             results = enhance_bids(
                 call.sources[0],
@@ -212,13 +219,12 @@ def enhance(
             results = enhance_files(
                 call.sources, call.output, settings, options=options, workers=workers, callback=progress
             )
-    failed = sum(result.error is not None for result in results)
-    before = sum(result.value == "done before" for result in results)
-    typer.echo(
-        f"{len(results) - failed - before} of {len(results)} scans enhanced"
-        + (f", {before} were done before" if before else "")
-        + (f", {failed} failed" if failed else ""),
-        err=True,
-    )
+        failed = sum(result.error is not None for result in results)
+        before = sum(result.value == "done before" for result in results)
+        log.summary(
+            f"{len(results) - failed - before} of {len(results)} scans enhanced"
+            + (f", {before} were done before" if before else "")
+            + (f", {failed} failed" if failed else "")
+        )
     if failed:
         raise typer.Exit(1)
