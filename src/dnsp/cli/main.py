@@ -54,7 +54,6 @@ app = typer.Typer(
     name="dnsp",
     help="MR brain image super-resolution. Research software, not a medical device.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -12,7 +12,7 @@ from dnsp.io.sidecar import sidecar_path
 if TYPE_CHECKING:
     from dnsp.volume import Volume
 
-__all__ = ["recorded_slice_thickness"]
+__all__ = ["recorded_slice_thickness", "stated_slice_thickness"]
 
 _LONGEST_SIDECAR = 16 * 2**20  # bytes
 _SAME_SPACING = 0.01
@@ -49,14 +49,21 @@ def recorded_slice_thickness(volume: Volume, path: str | Path | None = None) -> 
         thickness = _positive(fact(source.dataset, source.frame, "SliceThickness"))
         unchanged = abs(source.slice_spacing_mm / volume.spacing_mm[2] - 1) < _SAME_SPACING
         return (thickness, "DICOM header") if thickness and unchanged else None
-    stated = _read(sidecar_path(path)) if path is not None and not Path(path).is_dir() else {}
-    thickness, spacing = _positive(stated.get("SliceThickness")), _positive(stated.get("SpacingBetweenSlices"))
-    if not thickness:
+    stated = None if path is None else stated_slice_thickness(path)
+    if stated is None:
         return None
+    thickness, spacing = stated
     # Some scanners state the gap as the spacing, so only a spacing that fits the grid, or none, is believed.
     if spacing and not any(abs(spacing / length - 1) < _SAME_SPACING for length in volume.spacing_mm):
         return None
     return thickness, "sidecar"
+
+
+def stated_slice_thickness(path: str | Path) -> tuple[float, float | None] | None:
+    """Look up thickness and distance of the slices, in millimetres, in the JSON file beside a scan; None if it states none."""
+    stated = {} if Path(path).is_dir() else _read(sidecar_path(path))
+    thickness = _positive(stated.get("SliceThickness"))
+    return None if thickness is None else (thickness, _positive(stated.get("SpacingBetweenSlices")))
 
 
 def _read(path: Path) -> dict[str, Any]:
