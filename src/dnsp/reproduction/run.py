@@ -6,9 +6,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from dnsp.reproduction.run_cell import is_finished, run_cell
 __all__ = ["Outcome", "run_cells"]
 
 
+_STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _MOST_READERS = 4  # each holds a scan or two in memory
 
 
@@ -85,7 +87,8 @@ def run_cells(
     stop = processes.Event()
     with ProcessPoolExecutor(jobs, mp_context=processes, initializer=_begin, initargs=(stop, share)) as pool:
         try:
-            works = {pool.submit(_run, cell, data[cell.dataset], results, share): cell for cell in missing}
+            with _blocked_signals():
+                works = {pool.submit(_run, cell, data[cell.dataset], results, share): cell for cell in missing}
             for number, work in enumerate(as_completed(works), start=done + 1):
                 failed += work.result()
                 tell(number, len(plan), works[work].id)
@@ -114,9 +117,23 @@ def _run(cell: Cell, data: DataSet, results: Path, workers: int) -> list[str]:
     return []
 
 
+@contextmanager
+def _blocked_signals() -> Iterator[None]:
+    """Start processes within the block, so that no signal ends them before `_begin`; it is delivered here afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin(stop: Event, threads: int) -> None:
     """Prepare a process that runs cells: its threads, and that it ends when told to or when its parent has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process tells the others
+    for number in _STOPPING:  # Ctrl-C and some batch systems reach every process; the first one tells the others
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
 
