@@ -80,10 +80,11 @@ def save_model(path: str | Path, network: Network, card: ModelCard, *, overwrite
     text = signed.to_json()
     ModelCard.from_json(text)
     _require_fit(_layout_of(weights), signed.network)
+    # The weights are moved into place last: once they are there, so is the card beside them.
     with replace_file(path, overwrite=overwrite) as unfinished:
         unfinished.write_bytes(save(weights, metadata={_CARD_KEY: text}))
-    with replace_file(path.with_suffix(".json"), overwrite=overwrite) as unfinished:
-        unfinished.write_text(text + "\n", encoding="utf-8")
+        with replace_file(path.with_suffix(".json"), overwrite=overwrite) as card_beside:
+            card_beside.write_text(text + "\n", encoding="utf-8")
 
 
 def load_model(name_or_path: str | Path, *, scale: int | None = None, trust: str = "") -> Model:
