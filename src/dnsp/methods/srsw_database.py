@@ -186,7 +186,7 @@ def load_database(path: Path) -> PatchDatabase:
         )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, SettingError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, SettingError) as error:
         raise ModelError(f"{path}: its card cannot be understood ({error})") from error
 
 

@@ -17,6 +17,7 @@ import torch
 
 from dnsp._version import __version__
 from dnsp.errors import DataError
+from dnsp.io.text_files import read_json
 from dnsp.io.unfinished import HIDDEN
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.data import DataKey, DataSet
@@ -121,7 +122,7 @@ class RunRecord:
         elif outcome.ran or not finished:
             finished = _now()
         files = (folder_of(cell, self._folder) / "seconds.json" for cell in done)
-        seconds = sum(sum(json.loads(file.read_text(encoding="utf-8")).values()) for file in files)
+        seconds = sum(sum(read_json(file).values()) for file in files)
         self._facts = msgspec.structs.replace(facts, failed=outcome.failed, finished=finished, seconds=seconds)
         write_record(self._folder / RUN, self._facts)
 

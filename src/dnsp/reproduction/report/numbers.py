@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnsp.errors import DataError
 from dnsp.io.sidecar import write_json
+from dnsp.io.text_files import read_json
 from dnsp.metrics.statistics import Interval
 from dnsp.reproduction.report.page import elements
 from dnsp.reproduction.schema import IMAGES
@@ -91,8 +91,8 @@ class Numbers:
 def read_made_from(path: Path) -> str | None:
     """Read the digest in a file that `Numbers.write` wrote; None if the file is missing or damaged."""
     try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        document = read_json(path)
+    except (OSError, ValueError):
         return None
     return document.get(_MADE_FROM) if isinstance(document, dict) else None
 
