@@ -81,6 +81,10 @@ def _file(manifest: Path, line: int, subject: str, column: str, cell: str | None
     if not name:
         raise DataError(f"{manifest}: line {line}: subject {subject} has no file in the column {column}")
     file = manifest.parent / name
-    if not file.exists():
+    try:
+        exists = file.exists()
+    except OSError as error:
+        raise DataError(f"{manifest}: line {line}: subject {subject}: {file.name[:60]}...: {error.strerror}") from error
+    if not exists:
         raise DataError(f"{manifest}: line {line}: subject {subject}: {file} does not exist (column {column})")
     return file

@@ -14,6 +14,7 @@ import numpy as np
 
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
+from dnsp.io.file_access import require_file
 from dnsp.io.names import require_file_name
 from dnsp.io.sidecar import write_json
 from dnsp.io.tables import read_cell, write_table
@@ -205,7 +206,8 @@ def _write_arrays(path: Path, pictures: Example | LearnedFilters) -> None:
 def _read_arrays(path: Path, kind: type[Pictures]) -> Pictures:
     """Read the arrays of a record, which are never unpickled; those of no dimension become numbers or texts."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        require_file(path)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in kind._fields if name != "file"}
         plain = {name: array.item() if array.ndim == 0 else array.astype(np.float64) for name, array in arrays.items()}
         found = kind(**plain, file=path.name)
