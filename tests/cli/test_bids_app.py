@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-import dnsp.cohorts.scan_files as scan_files
-import dnsp.io.sidecar as sidecar
+from dnsp.cohorts import scan_files
+from dnsp.io import sidecar
 
 SPLINE = ("--method", "spline")
 

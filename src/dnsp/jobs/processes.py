@@ -12,7 +12,6 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-
 from dnsp.jobs.attempt import Attempt, attempt
 from dnsp.jobs.job import Job
 
@@ -147,6 +146,8 @@ def _serve(connection: Connection[Any, Any], begin: Callable[[], object] | None)
     """Do jobs until the pipe ends. Ctrl-C is for the first process, which then ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
+    if hasattr(signal, "SIGHUP"):  # not on Windows
+        signal.signal(signal.SIGHUP, _leave)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         if begin is not None:
