@@ -97,8 +97,8 @@ class AcquisitionAware(Network):
 
         Returns
         -------
-        result : Tensor, shape (S, *size)
-        standard_error : Tensor, shape (S, *size), or None
+        result : Tensor, shape (S, size[0], size[1])
+        standard_error : Tensor, shape (S, size[0], size[1]), or None
         """
         images = slices[:, None]
         enlarged = spline_enlarge(images, size, belief.factors)

@@ -12,6 +12,7 @@ from dnsp.errors import SettingError
 
 __all__ = ["HALF_OR_SINGLE", "Network", "require_odd", "require_size"]
 
+#: The value of `Network.convolution_dtypes` for networks whose inner convolutions may run in bfloat16.
 HALF_OR_SINGLE = (torch.float32, torch.bfloat16)
 
 

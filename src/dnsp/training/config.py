@@ -27,7 +27,9 @@ __all__ = [
     "TrainingConfig",
 ]
 
+#: What makes the low quality of training pairs; see `PairSettings`.
 Degradation: TypeAlias = Literal["blur", "kspace", "low-field", "paired"]
+#: Arithmetic of the convolutions inside a network while it is trained.
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
