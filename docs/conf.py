@@ -36,6 +36,7 @@ suppress_warnings = [
     "toc.empty_glob",
 ]
 default_role = "py:obj"
+smartquotes = False  # they turn --option into a dash
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -65,6 +66,7 @@ sphinx_gallery_conf = {
     "copyfile_regex": "",
     "min_reported_time": 1e9,
     "reference_url": {"dnsp": None},
+    "capture_repr": (),
     "show_memory": False,
     "remove_config_comments": True,
 }
@@ -80,7 +82,7 @@ html_theme_options = {
     "show_nav_level": 1,
     "show_toc_level": 2,
     "header_links_before_dropdown": 6,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "auto_examples/**": [], "index": []},
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }

@@ -65,9 +65,10 @@ def _write(app: Sphinx) -> None:
         if key.table != table:
             table = key.table
             title = f"[{table}]" if table else "At the top of the file"
-            lines += ["", title, "-" * len(title), "", ".. list-table::", "   :header-rows: 1"]
-            lines += ["   :widths: 20 20 14 8 38", "", "   * - Key", "     - Type", "     - Default", "     - Unit", "     - Meaning"]
-        lines += [f"   * - ``{key.name}``", f"     - {key.type}", f"     - {key.default}", f"     - {key.unit}", f"     - {key.meaning}"]
+            lines += ["", title, "-" * len(title), ""]
+        unit = f"In {key.unit}. " if key.unit else ""
+        lines += [f".. confval:: {key.table}{'.' if key.table else ''}{key.name}", f"   :type: {key.type}"]
+        lines += [f"   :default: {key.default}", "", f"   {unit}{key.meaning}", ""]
     path = Path(app.srcdir) / "recipe-reference.rst"
     text = _INTRODUCTION + "\n".join(lines) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
