@@ -5,6 +5,7 @@ and the comment is replaced by that text. Nothing is copied, so the two cannot d
 """
 
 import re
+import tomllib
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -19,6 +20,10 @@ _PAGES = {
     "CODE_OF_CONDUCT.md": "code-of-conduct.md",
     "SECURITY.md": "security.md",
 }
+
+_FILES = ("LICENSE", "CITATION.cff", "pyproject.toml")  # no pages of the site
+with (Path(__file__).parents[2] / "pyproject.toml").open("rb") as _file:
+    _SOURCE = tomllib.load(_file)["project"]["urls"]["Source"]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -50,5 +55,7 @@ def _section(path: Path, heading: str | None) -> str:
 
 def _site_link(match: re.Match[str]) -> str:
     target, _, anchor = match[1].partition("#")
+    if target in _FILES:
+        return f"]({_SOURCE}/blob/main/{target})"
     page = _PAGES.get(target, target.removeprefix("docs/"))
     return f"]({page}{'#' + anchor if anchor else ''})"
