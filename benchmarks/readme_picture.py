@@ -20,7 +20,12 @@ def main(path, picture):
     axis = plane_axis(reference.affine, "axial")
     slices = head_slices(head_mask(reference.voxels, axis=axis), axis=axis, min_area=0.1)
     index = int(slices[len(slices) // 2])  # the middle one
-    shown = {"measured at full resolution": reference, "scan at half of it": scan, "cubic spline": spline, "dnsp": sharp}
+    shown = {
+        "measured at full resolution": reference,
+        "scan at half of it": scan,
+        "cubic spline": spline,
+        "dnsp": sharp,
+    }
     captions = dict.fromkeys(shown, "")
     for name in ("cubic spline", "dnsp"):
         head = next(row for row in dnsp.evaluate(reference, shown[name]).cohort if row.region == "head")

@@ -17,7 +17,7 @@ class Enhance(Transform):
 
 
 class Enhanced(MapTransform):
-    def __init__(self, keys, allow_missing_keys=False, **settings):
+    def __init__(self, keys, *, allow_missing_keys=False, **settings):
         super().__init__(keys, allow_missing_keys)
         self.enhance = Enhance(**settings)
 

@@ -1,4 +1,4 @@
-"""OpenCV's bicubic and Lanczos interpolation. It knows no three dimensions: the plane of the factors is resized, slice by slice."""
+"""OpenCV's bicubic interpolation, one axis after the other: it knows no three dimensions."""
 
 import sys
 

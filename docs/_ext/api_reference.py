@@ -27,7 +27,9 @@ def public_modules() -> list[ModuleType]:
 
 def public_names() -> dict[str, Any]:
     """Give every public object by its full name, without the names of the public face that stand for the same objects."""
-    return {f"{module.__name__}.{name}": getattr(module, name) for module in public_modules() for name in module.__all__}
+    return {
+        f"{module.__name__}.{name}": getattr(module, name) for module in public_modules() for name in module.__all__
+    }
 
 
 def is_constant(value: object) -> bool:
@@ -82,7 +84,9 @@ def _write(path: Path, lines: list[str]) -> None:
 def _index(modules: list[ModuleType]) -> list[str]:
     lines = [*_heading("API reference", "="), "What a script needs most is in ``dnsp`` itself:", ""]
     face = [name for name in dnsp.__all__ if not inspect.ismodule(getattr(dnsp, name)) and name != "__version__"]
-    lines += _table((f":py:obj:`dnsp.{name} <{_canonical(getattr(dnsp, name))}>`", getattr(dnsp, name)) for name in face)
+    lines += _table(
+        (f":py:obj:`dnsp.{name} <{_canonical(getattr(dnsp, name))}>`", getattr(dnsp, name)) for name in face
+    )
     lines += ["The packages:", "", ".. list-table::", "   :widths: 30 70", ""]
     for module in modules:
         lines += [f"   * - :doc:`{module.__name__} <{module.__name__}>`", f"     - {_first_line(module)}"]

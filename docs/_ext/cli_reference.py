@@ -28,14 +28,14 @@ def _write(app: Sphinx) -> None:
     group: Any = typer.main.get_command(commands)
     lines: list[str] = []
     for name, command in group.commands.items():
-        lines += _command(group, name, command)
+        lines += _command(name, command)
     path = Path(app.srcdir) / "command-line.rst"
     text = _INTRODUCTION + "\n".join(lines) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
 
 
-def _command(group: Any, name: str, command: Any) -> list[str]:
+def _command(name: str, command: Any) -> list[str]:
     title = f"dnsp {name}"
     with command.make_context(title, [], resilient_parsing=True) as context:
         usage = " ".join(command.collect_usage_pieces(context))

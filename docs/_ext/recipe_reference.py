@@ -17,7 +17,8 @@ _INTRODUCTION = """\
 Recipe reference
 ================
 
-A recipe is a TOML file for ``dnsp train``, ``dnsp patches`` and ``dnsp balance``; `dnsp.TrainingConfig` is the same from Python.
+A recipe is a TOML file for ``dnsp train``, ``dnsp patches`` and ``dnsp balance``.
+From Python, `dnsp.TrainingConfig` is the same.
 Write only the keys that differ from the defaults. See :doc:`train` for how to use one.
 This page is made from the typed settings in the code, which also check every value.
 

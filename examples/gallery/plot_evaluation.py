@@ -69,7 +69,9 @@ gains_of_trainings = {
     for training, shift in enumerate((-0.1, 0.0, 0.1))
 }
 model = fit_crossed_model(gains_of_trainings)
-print(f"mean {model.mean:+.2f} dB, 95 % interval {model.interval.low:+.2f} to {model.interval.high:+.2f}, p {model.p:.3f}")
+print(
+    f"mean {model.mean:+.2f} dB, 95 % interval {model.interval.low:+.2f} to {model.interval.high:+.2f}, p {model.p:.3f}"
+)
 print(f"standard deviation: subjects {model.subject_sd:.2f}, trainings {model.training_sd:.2f} dB")
 
 # %%

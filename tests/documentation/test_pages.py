@@ -8,7 +8,14 @@ from urllib.parse import unquote
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "results").glob("*.md"), *ROOT.glob("benchmarks/**/*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs" / "results").glob("*.md"),
+        *ROOT.glob("benchmarks/**/*.md"),
+    ]
+)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```+|~~~+).*?^\1", re.MULTILINE | re.DOTALL)
 MADE_BY_THE_SITE = {"recipe-reference", "command-line", "auto_examples/index", "api/index"}
@@ -50,7 +57,9 @@ def test_the_project_has_one_address():
     ]
     found = 0
     for path in paths:
-        for address in re.findall(rf"[\w.-]*github[\w.]*/[\w./-]*{re.escape(name)}\b", path.read_text(encoding="utf-8")):
+        for address in re.findall(
+            rf"[\w.-]*github[\w.]*/[\w./-]*{re.escape(name)}\b", path.read_text(encoding="utf-8")
+        ):
             found += 1
             assert any(place in address for place in allowed), (path, address)
     assert found > 8

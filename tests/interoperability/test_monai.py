@@ -36,7 +36,13 @@ def test_a_missing_key_is_an_error_unless_it_is_allowed(transforms):
 def test_the_enhanced_image_goes_on_through_other_transforms(transforms, scan):
     from monai.transforms import Compose, LoadImage, Spacing
 
-    sharp = Compose([LoadImage(reader="NibabelReader", ensure_channel_first=True), transforms["Enhance"](method="spline"), Spacing((1.0, 1.0, 2.0))])
+    sharp = Compose(
+        [
+            LoadImage(reader="NibabelReader", ensure_channel_first=True),
+            transforms["Enhance"](method="spline"),
+            Spacing((1.0, 1.0, 2.0)),
+        ]
+    )
     np.testing.assert_allclose(sharp(str(scan)).pixdim, (1.0, 1.0, 2.0), atol=1e-5)
 
 

@@ -15,7 +15,9 @@ pytest.importorskip("nipype", reason="Nipype is not installed; it is in the depe
 def test_a_node_writes_the_result_into_its_own_folder(example, scan, tmp_path):
     from nipype import Node
 
-    node = Node(example("nipype_interface")["Enhance"](in_file=str(scan), method="spline"), "enhance", base_dir=tmp_path)
+    node = Node(
+        example("nipype_interface")["Enhance"](in_file=str(scan), method="spline"), "enhance", base_dir=tmp_path
+    )
     result = nib.load(node.run().outputs.out_file)
     assert str(tmp_path / "enhance") in result.get_filename()
     np.testing.assert_array_equal(result.get_fdata(dtype=np.float32), dnsp.enhance(scan, method="spline").voxels)
@@ -24,5 +26,5 @@ def test_a_node_writes_the_result_into_its_own_folder(example, scan, tmp_path):
 def test_a_scan_that_is_missing_is_refused_before_the_node_runs(example, tmp_path):
     from nipype.interfaces.base import TraitError
 
-    with pytest.raises(TraitError, match="missing.nii.gz"):
+    with pytest.raises(TraitError, match=r"missing\.nii\.gz"):
         example("nipype_interface")["Enhance"](in_file=str(tmp_path / "missing.nii.gz"))

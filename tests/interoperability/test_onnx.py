@@ -29,7 +29,9 @@ def session(tmp_path_factory):
 @pytest.mark.parametrize("size", [(64, 48), (90, 110)])
 def test_onnxruntime_gives_what_torch_gives(session, size):
     network = dnsp.load_model("default").network.eval()
-    images = torch.nn.functional.avg_pool2d(torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0)), 3, 1, 1)
+    images = torch.nn.functional.avg_pool2d(
+        torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(0)), 3, 1, 1
+    )
     belief = network.estimator.believe(images[0], (2.0, 2.0))
     condition = belief.vector()[None]
     with torch.inference_mode():

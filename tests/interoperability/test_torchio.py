@@ -38,10 +38,13 @@ def test_the_transform_is_written_into_the_history_and_composes(enhance, scan):
 def test_patches_of_a_sampler_train_with_the_loss(scan):
     low = dnsp.enhance(dnsp.degrade(scan), method="spline")
     subject = tio.Subject(
-        reference=tio.ScalarImage(scan), enlarged=tio.ScalarImage(tensor=torch.from_numpy(low.voxels)[None], affine=low.affine)
+        reference=tio.ScalarImage(scan),
+        enlarged=tio.ScalarImage(tensor=torch.from_numpy(low.voxels)[None], affine=low.affine),
     )
     patches = list(tio.data.UniformSampler((16, 16, 1))(tio.RescaleIntensity()(subject), num_patches=4))
-    enlarged, reference = (torch.stack([patch[key].data[..., 0] for patch in patches]) for key in ("enlarged", "reference"))
+    enlarged, reference = (
+        torch.stack([patch[key].data[..., 0] for patch in patches]) for key in ("enlarged", "reference")
+    )
     network = torch.nn.Conv2d(1, 1, 3, padding=1)
     criterion = dnsp.SpatioStructuralLoss("LR")
     criterion(network(enlarged.float()), reference.float()).backward()
