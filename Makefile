@@ -1,4 +1,4 @@
-# Each target does all its own set-up on a machine that has Python 3.11 to 3.13 and make.
+# Each target does all its own set-up on a machine that has Python 3.11 or later and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 FUZZ ?= 10000
 FUZZ_SEED ?= 0
 
-.PHONY: demo test lint fuzz clean
+.PHONY: demo test lint docs fuzz package clean
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -16,7 +16,8 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all,dev]'
+	$(BIN)/pip install --quiet 'pip>=25.1'  # the first that installs dependency groups
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
 	touch $@
 
 demo: $(VENV)/demo.stamp  ## Enhance a real brain scan, offline, and show what was gained.
@@ -31,8 +32,20 @@ lint: $(VENV)/dev.stamp  ## Lint, format, types and the import contract.
 test: lint  ## Everything that CI runs.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
+docs: $(VENV)/dev.stamp  ## The documentation site, in docs/_build/html; without a network, warnings are errors.
+	MPLBACKEND=agg OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+package: $(VENV)/dev.stamp  ## The wheel and the source archive, checked.
+	$(BIN)/pip install --quiet --constraint constraints.txt --group package
+	rm -rf dist
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+
 fuzz: $(VENV)/dev.stamp  ## The attack, long: damaged files of every format that is read.
 	DNSP_FUZZ=$(FUZZ) DNSP_FUZZ_SEED=$(FUZZ_SEED) OMP_NUM_THREADS=1 $(BIN)/pytest -n auto tests/fuzz
 
 clean:
-	rm -rf $(VENV) demo_output
+	rm -rf $(VENV) demo_output dist docs/_build docs/api docs/auto_examples

@@ -28,6 +28,7 @@ __all__ = [
     "robust_scaling",
 ]
 
+#: The plane of slices. The affine of a scan says which voxel axis the slices are stacked along.
 Plane: TypeAlias = Literal["axial", "coronal", "sagittal"]
 Array: TypeAlias = npt.NDArray[Any]
 

@@ -37,7 +37,7 @@ def bicubic_enlarge(
 
     Returns
     -------
-    Tensor, shape (..., s H, s W) or (..., *size)
+    Tensor, shape (..., s H, s W) or (..., size[0], size[1])
 
     References
     ----------

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DegradationName", "DegradationSettings", "apply_degradation", "degrade", "make_low_field"]
 
+#: What `dnsp.degrade` can do to a scan.
 DegradationName: TypeAlias = Literal["blur", "kspace", "thick-slices", "low-field"]
 
 _NO_SEQUENCE = "low-field needs the sequence of the scan: give --tr, --te (ms) and --flip (degrees)"

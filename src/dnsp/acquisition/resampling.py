@@ -31,7 +31,7 @@ def spline_enlarge(images: Tensor, size: tuple[int, int], factors: tuple[float, 
 
     Returns
     -------
-    Tensor, shape (..., *size)
+    Tensor, shape (..., size[0], size[1])
 
     Examples
     --------

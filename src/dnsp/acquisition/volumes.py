@@ -17,6 +17,7 @@ from dnsp.volume import Array, Plane, Volume, map_slices, plane_axis, rescaled_a
 
 __all__ = ["Resolution", "degrade_volume", "lower_field_volume", "thicken_volume"]
 
+#: How `dnsp.degrade_volume` lowers the resolution: a blur with block means, or the central part of k-space.
 Resolution: TypeAlias = Literal["blur", "kspace"]
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "find_brainweb_t1",
 ]
 
+#: The numbers of BrainWeb's 20 normal anatomical models.
 BRAINWEB_SUBJECTS = tuple(f"{number:02d}" for number in (4, 5, 6, 18, 20, 38, *range(41, 55)))
 _SHAPE = (256, 256, 181)
 

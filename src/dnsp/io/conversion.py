@@ -29,6 +29,7 @@ class _Tensor(Protocol):
     def detach(self) -> Any: ...
 
 
+#: What stands for a scan in every call: a path, a `Volume`, an image of nibabel, an array or a tensor.
 AnyScan: TypeAlias = str | Path | Volume | SpatialImage | npt.NDArray[Any] | _Tensor
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

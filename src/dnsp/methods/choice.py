@@ -24,6 +24,7 @@ from dnsp.networks import AcquisitionAware, Model, find_model, load_model
 
 __all__ = ["INTERPOLATIONS", "ChosenMethod", "MethodName", "choose_method"]
 
+#: The methods of `dnsp.enhance`; see `choose_method`.
 MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"]
 
 INTERPOLATIONS: dict[str, Method] = {"bicubic": enlarge_bicubic, "spline": enlarge_spline, "sinc": enlarge_sinc}

@@ -11,6 +11,7 @@ from dnsp.networks import Network
 
 __all__ = ["Precision", "choose_device", "choose_precision", "set_threads"]
 
+#: Arithmetic of a network on a scan; "auto" chooses the fastest that the device computes well.
 Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
 _PROCESSORS = ("cpu", "cuda", "mps", "xpu")

@@ -68,7 +68,9 @@ def enhance(
     model : str, Path or the result of `dnsp.load_model`
         The name of an included model, or a model file that ``dnsp train`` wrote.
     method : {"network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"}
-        See `dnsp.methods.choose_method`, also for `trust`, `database`, `device` and `precision`.
+        See `dnsp.methods.choose_method`.
+    trust, database, device, precision
+        See `dnsp.methods.choose_method`.
     blur : float or str
         How the scan was sampled, for the default model. "auto" estimates it and leans to the sharper side. A number is the
         standard deviation of a Gaussian before block means, in output voxels (0: block means alone). "kspace", "hamming",

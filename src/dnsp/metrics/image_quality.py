@@ -12,6 +12,7 @@ from dnsp.errors import MissingExtraError, SettingError, VolumeError
 
 __all__ = ["Window", "psnr", "ssim"]
 
+#: The window of SSIM: a Gaussian of 1.5 pixels, or 7 x 7 equal weights.
 Window: TypeAlias = Literal["gaussian", "uniform"]
 Array: TypeAlias = npt.NDArray[Any]
 

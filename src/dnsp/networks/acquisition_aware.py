@@ -108,8 +108,8 @@ class AcquisitionAware(AcquisitionNetwork):
 
         Returns
         -------
-        result : Tensor, shape (S, *size)
-        standard_error : Tensor, shape (S, *size), or None
+        result : Tensor, shape (S, size[0], size[1])
+        standard_error : Tensor, shape (S, size[0], size[1]), or None
         """
         images = slices[:, None]
         starts = self.begin(images, size, belief)

@@ -15,6 +15,7 @@ from dnsp.networks.acquisition_estimator import AcquisitionEstimator
 
 __all__ = ["HALF_OR_SINGLE", "AcquisitionNetwork", "Network", "require_odd", "require_size"]
 
+#: The value of `Network.convolution_dtypes` for networks whose inner convolutions may run in bfloat16.
 HALF_OR_SINGLE = (torch.float32, torch.bfloat16)
 
 

@@ -52,9 +52,12 @@ class SpatioStructuralLoss(nn.Module):
         Smooth and sharp patches of the training images. LS and AP need them; the others ignore them.
     generator : torch.Generator, optional
         Source of the filters' first noise, see `LearnableSharpnessPrior`.
-    alpha, beta, gamma, total_variation_weight, delta, filters, filter_init, bounded_filters, reduction, laplacian,
-    border, epsilon
-        See `LossSettings`.
+    alpha, beta, gamma, total_variation_weight, delta
+        See `LossSettings`, as for the other settings.
+    filters, filter_init, bounded_filters
+        Of the learnable filters.
+    reduction, laplacian, border, epsilon
+        Of the terms.
 
     Attributes
     ----------

@@ -12,9 +12,13 @@ from dnsp.priors.sharpness import Border, FilterInit, LaplacianNormalisation
 
 __all__ = ["Form", "LossSettings", "PriorName", "Reduction", "Term"]
 
+#: Which priors the loss has; see `SpatioStructuralLoss`.
 PriorName: TypeAlias = Literal["NP", "LR", "FS", "LS", "AP", "TVLR"]
+#: The form of the loss; see `SpatioStructuralLoss`.
 Form: TypeAlias = Literal["paper", "balanced", "matched"]
+#: How the data term adds up pixels.
 Reduction: TypeAlias = Literal["mean", "sum"]
+#: The terms of the loss, keys of `SpatioStructuralLoss.terms`.
 Term: TypeAlias = Literal["data", "low_rank", "sharpness", "filters", "total_variation"]
 
 _TERMS_OF_PRIOR: dict[PriorName, tuple[Term, ...]] = {

@@ -17,6 +17,7 @@ from dnsp.training import OptimiserSettings, PatchSettings
 
 __all__ = ["BUDGETS", "Budget", "BudgetName"]
 
+#: The names of the budgets.
 BudgetName: TypeAlias = Literal["smoke", "cpu", "paper", "evidence"]
 
 # The T1-weighted protocol of ADNI's 3 T scanners. The paper does not give the sequence of its simulated lower field.
@@ -210,6 +211,7 @@ _CPU = Budget(
 
 _EVIDENCE = Budget(name="evidence", edsr="edsr-small", evidence=EVIDENCE)
 
+#: The budgets of ``dnsp reproduce`` by name.
 BUDGETS: Mapping[BudgetName, Budget] = MappingProxyType(
     {"smoke": _SMOKE, "cpu": _CPU, "paper": Budget(name="paper"), "evidence": _EVIDENCE}
 )

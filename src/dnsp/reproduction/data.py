@@ -28,7 +28,9 @@ from dnsp.reproduction.simulated_pairs import LowQuality, register_low_quality, 
 
 __all__ = ["PAIRED_KEYS", "DataKey", "DataSet", "find_data"]
 
+#: The names of the data sets that the experiments need.
 DataKey: TypeAlias = Literal["adni", "brainweb", "low-field", "pairs-3t7t", "pairs-3t3t"]
+#: Those of them that hold pairs of scans.
 PAIRED_KEYS: tuple[DataKey, ...] = ("pairs-3t7t", "pairs-3t3t")
 
 _STANDS_FOR: dict[DataKey, str] = {

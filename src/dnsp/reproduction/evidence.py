@@ -15,7 +15,8 @@ from dnsp.training import OptimiserSettings, PatchSettings
 
 __all__ = ["EVIDENCE", "SCREEN", "EvidenceExperiment", "Trainings"]
 
-SCREEN = "F"  # the cosines of the priors' gradients with the error: no training, see `gradient_cosines`
+#: The name of experiment F: the cosines of the priors' gradients with the error, without training.
+SCREEN = "F"
 
 
 class Trainings(NamedTuple):
@@ -144,4 +145,5 @@ _E1, _E4 = (
     for percent in (1, 4)
 )
 
+#: The experiments A to E of the evidence budget.
 EVIDENCE = (_A, _B, _D1, _D2, _E1, _E4, _C)

@@ -23,6 +23,7 @@ __all__ = [
     "methods_of",
 ]
 
+#: The names of the paper's experiments.
 EXPERIMENTS = EXPERIMENTS_OF_PAPER
 
 _DATA_OF: dict[str, tuple[DataKey, ...]] = {

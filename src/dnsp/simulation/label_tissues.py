@@ -37,6 +37,7 @@ __all__ = [
     "require_mixtures",
 ]
 
+#: For each label the fractions of its tissues.
 LabelTissues: TypeAlias = Mapping[int, Mapping[Tissue, float]]
 
 EYES, SOFT_TISSUE, SKIN_LAYER = 506, 507, 511

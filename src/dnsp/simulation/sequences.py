@@ -26,8 +26,8 @@ def _require_times(repetition_time_ms: float, echo_time_ms: float) -> None:
 class SpoiledFLASH:
     r"""A gradient echo in the steady state, its transverse magnetisation spoiled.
 
-    .. math:: S = \rho \, \sin\alpha \, \frac{1 - E_1}{1 - E_1 \cos\alpha} \, e^{-T_E / T_2^*}, \quad E_1 = e^{-T_R /
-    T_1}
+    .. math:: S = \rho \, \sin\alpha \, \frac{1 - E_1}{1 - E_1 \cos\alpha} \, e^{-T_E / T_2^*}, \quad
+              E_1 = e^{-T_R / T_1}
 
     Parameters
     ----------
@@ -82,11 +82,15 @@ class SpinEcho:
         _require_times(self.repetition_time_ms, self.echo_time_ms)
 
 
+#: The sequences that `simulate_signal` knows.
 Sequence: TypeAlias = SpoiledFLASH | SpinEcho
 
 # The ICBM protocol of BrainWeb's simulator: a spoiled FLASH, and the late and the early echo of one dual spin echo.
+#: BrainWeb's T1 sequence: spoiled FLASH, TR 18 ms, TE 10 ms, 30 degrees.
 BRAINWEB_T1 = SpoiledFLASH(repetition_time_ms=18, echo_time_ms=10, flip_angle_deg=30)
+#: BrainWeb's T2 sequence: spin echo, TR 3300 ms, TE 120 ms.
 BRAINWEB_T2 = SpinEcho(repetition_time_ms=3300, echo_time_ms=120)
+#: BrainWeb's proton density sequence: spin echo, TR 3300 ms, TE 35 ms.
 BRAINWEB_PD = SpinEcho(repetition_time_ms=3300, echo_time_ms=35)
 
 

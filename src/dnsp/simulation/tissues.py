@@ -73,6 +73,7 @@ GLIAL_MATTER = Tissue("glial matter", 833, 83, 69, 0.86, in_brain=True)
 CONNECTIVE = Tissue("connective", 500, 70, 61, 0.77)
 MS_LESION = Tissue("ms lesion", 752, 237, 204, 0.76, in_brain=True)
 
+#: The tissues of BrainWeb with their published T1, T2, T2* and proton density at 1.5 T.
 BRAINWEB_TISSUES = (
     BACKGROUND,
     CSF,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCALES_OF_DEGRADATION", "Degradation", "PairSettings", "Seed", "SliceSettings", "name_settings"]
 
+#: What makes the low quality of training pairs; see `PairSettings`.
 Degradation: TypeAlias = Literal["blur", "kspace", "low-field", "paired", "slices"]
 Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 

@@ -292,7 +292,9 @@ def test_a_drop_in_criterion_of_a_plain_loop():
 
 
 def test_a_drop_in_criterion_in_lightning(tmp_path):
-    lightning = pytest.importorskip("lightning", reason="Lightning is not installed; it comes with the dev extra")
+    lightning = pytest.importorskip(
+        "lightning", reason="Lightning is not installed; it is in the dependency group interoperability"
+    )
 
     class SuperResolution(lightning.LightningModule):
         def __init__(self):
@@ -324,8 +326,12 @@ def test_a_drop_in_criterion_in_lightning(tmp_path):
 
 
 def test_a_drop_in_criterion_of_monai_s_trainer():
-    engines = pytest.importorskip("monai.engines", reason="MONAI is not installed; it comes with the dev extra")
-    pytest.importorskip("ignite", reason="MONAI's trainers need pytorch-ignite; it comes with the dev extra")
+    engines = pytest.importorskip(
+        "monai.engines", reason="MONAI is not installed; it is in the dependency group interoperability"
+    )
+    pytest.importorskip(
+        "ignite", reason="MONAI's trainers need pytorch-ignite; it is in the dependency group interoperability"
+    )
     reference = random_images(4, 1, 12, 12)
     data = [{"image": 0.5 * image, "label": image} for image in reference]
     network, criterion, losses = conv(), make_loss("AP"), []
@@ -346,7 +352,9 @@ def test_a_drop_in_criterion_of_monai_s_trainer():
 
 
 def test_monai_s_tensors_are_tensors(pair):
-    data = pytest.importorskip("monai.data", reason="MONAI is not installed; it comes with the dev extra")
+    data = pytest.importorskip(
+        "monai.data", reason="MONAI is not installed; it is in the dependency group interoperability"
+    )
     loss, leaf = make_loss(form="matched"), pair[0].detach().clone().requires_grad_()
     value = loss(data.MetaTensor(leaf), data.MetaTensor(pair[1]))
     plain = loss(*pair)

@@ -1,0 +1,40 @@
+"""Total variation with deepinv: proximal gradient steps on the mean over each block, weight 2e-3 on [0, 1]."""
+
+import sys
+
+import deepinv
+import nibabel as nib
+import numpy as np
+import torch
+from torch.nn.functional import avg_pool2d, avg_pool3d, interpolate
+
+
+def main(source, target, *factors):
+    factors = tuple(map(int, factors))
+    low = torch.from_numpy(nib.load(source).get_fdata(dtype=np.float32))
+    bright = float(low.max())
+    low = low[None, None] / bright
+    if factors[2] == 1:  # slices are images of one batch
+        low = low[0].permute(3, 0, 1, 2)
+        pool, factors = avg_pool2d, factors[:2]
+    else:
+        pool = avg_pool3d
+    count = int(np.prod(factors))
+
+    def mean(images):
+        return pool(images, factors)
+
+    def spread(blocks):  # the adjoint of the mean
+        return interpolate(blocks, scale_factor=factors, mode="nearest") / count
+
+    denoiser = deepinv.models.TVDenoiser(n_it_max=50)
+    estimate = spread(low) * count
+    for _ in range(40):
+        step = estimate - count * spread(mean(estimate) - low)
+        estimate = denoiser(step, ths=2e-3)
+    result = estimate.permute(1, 2, 3, 0)[0] if pool is avg_pool2d else estimate[0, 0]
+    nib.save(nib.Nifti1Image(result.detach().numpy() * bright, np.eye(4)), target)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
