@@ -18,7 +18,7 @@ _LONGEST_SIDECAR = 16 * 2**20  # bytes
 _SAME_SPACING = 0.01
 
 
-def recorded_slice_thickness(volume: Volume, path: str | Path | None = None) -> tuple[float, str] | None:
+def recorded_slice_thickness(volume: Volume, path: str | Path | None = None, *, axis: int) -> tuple[float, str] | None:
     """Look up the slice thickness in the DICOM header of a scan, or in the JSON file beside it (BIDS ``SliceThickness``).
 
     Parameters
@@ -27,6 +27,8 @@ def recorded_slice_thickness(volume: Volume, path: str | Path | None = None) -> 
         The scan as it was read.
     path : str or Path, optional
         The file that it was read from.
+    axis : int
+        The voxel axis that the slices are stacked along.
 
     Returns
     -------
@@ -38,7 +40,7 @@ def recorded_slice_thickness(volume: Volume, path: str | Path | None = None) -> 
     --------
     >>> import numpy as np
     >>> from dnsp.volume import Volume
-    >>> recorded_slice_thickness(Volume(np.ones((2, 2, 2)), np.eye(4))) is None
+    >>> recorded_slice_thickness(Volume(np.ones((2, 2, 2)), np.eye(4)), axis=2) is None
     True
     """
     from dnsp.io.dicom.headers import fact
@@ -47,14 +49,14 @@ def recorded_slice_thickness(volume: Volume, path: str | Path | None = None) -> 
     source = volume.header
     if isinstance(source, DicomSource):
         thickness = _positive(fact(source.dataset, source.frame, "SliceThickness"))
-        unchanged = abs(source.slice_spacing_mm / volume.spacing_mm[2] - 1) < _SAME_SPACING
+        unchanged = axis == 2 and abs(source.slice_spacing_mm / volume.spacing_mm[2] - 1) < _SAME_SPACING
         return (thickness, "DICOM header") if thickness and unchanged else None
     stated = None if path is None else stated_slice_thickness(path)
     if stated is None:
         return None
     thickness, spacing = stated
     # Some scanners state the gap as the spacing, so only a spacing that fits the grid, or none, is believed.
-    if spacing and not any(abs(spacing / length - 1) < _SAME_SPACING for length in volume.spacing_mm):
+    if spacing and abs(spacing / volume.spacing_mm[axis] - 1) >= _SAME_SPACING:
         return None
     return thickness, "sidecar"
 

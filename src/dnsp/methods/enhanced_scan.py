@@ -129,7 +129,8 @@ def _slices(volume: Volume, grid: TargetGrid, chosen: ChosenMethod, path: str | 
             )
         return None
     spacing = volume.spacing_mm[grid.slice_axis]
-    return Slices.of(chosen.slices, spacing_mm=spacing, recorded_mm=recorded_slice_thickness(volume, path))
+    recorded = recorded_slice_thickness(volume, path, axis=grid.slice_axis)
+    return Slices.of(chosen.slices, spacing_mm=spacing, recorded_mm=recorded)
 
 
 def _through_frames(

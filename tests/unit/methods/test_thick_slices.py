@@ -75,11 +75,13 @@ def test_both_planes_are_told_the_slice_profile_and_that_nothing_was_lost_within
 
 def test_slices_are_first_enlarged_within_themselves_and_then_across(thin):
     scan = thicken_volume(thin, GAP)
-    within, across = for_scan(scan, (0.5, 0.5, 1.0), GAP).passes
+    within, across = for_scan(scan, (0.5, 0.5, 1.0), GAP, noise="0.02").passes
     assert [view.axis for view in within.views] == [2]
     assert within.views[0].sharpen.belief.factors == (2.0, 2.0)
     assert not within.views[0].sharpen.belief.blur_known
     assert [view.axis for view in across.views] == [0, 1]
+    assert within.views[0].sharpen.belief.noise_sigma > 0
+    assert {view.sharpen.belief.noise_sigma for view in across.views} == {0.0}  # removed by the first pass
     assert across.shape(within.shape(scan.spatial_shape)) == (40, 44, 33)
 
 
