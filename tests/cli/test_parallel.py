@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -76,23 +77,22 @@ def test_when_the_command_is_killed_its_processes_end_and_the_next_run_completes
 
 def _children_of(parent):
     found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal():
-            try:
-                with open(f"/proc/{entry}/stat") as stat:
-                    if int(stat.read().rpartition(")")[2].split()[1]) == parent:
-                        found.append(int(entry))
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and _facts_of(int(entry.name))[1:2] == [str(parent)]:
+            found.append(int(entry.name))
     return found
 
 
 def _is_alive(process):
+    return _facts_of(process)[:1] not in ([], ["Z"])
+
+
+def _facts_of(process):
+    """The state and the parent of a process; nothing if it has ended."""
     try:
-        with open(f"/proc/{process}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[:2]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return []
 
 
 def test_a_dask_cluster_that_loses_a_worker_gives_what_one_process_gives(cohort, tmp_path):

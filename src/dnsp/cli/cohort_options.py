@@ -49,7 +49,8 @@ Inputs: TypeAlias = Annotated[
     ),
 ]
 MoreInputs: TypeAlias = Annotated[
-    list[Path] | None, typer.Option("--input", "-i", metavar="IN", help="The same as IN. Repeat the option for several.")
+    list[Path] | None,
+    typer.Option("--input", "-i", metavar="IN", help="The same as IN. Repeat the option for several."),
 ]
 ParticipantLabels: TypeAlias = Annotated[
     list[str] | None,
@@ -203,7 +204,9 @@ def read_selection(
         }
         for option, value in given.items():
             if value:
-                raise SettingError(f"{option} chooses scans of a BIDS data set, and {call.sources[0]} is none; leave it out")
+                raise SettingError(
+                    f"{option} chooses scans of a BIDS data set, and {call.sources[0]} is none; leave it out"
+                )
         return None
     return BidsSelection(
         suffixes=tuple(suffixes or ANATOMICAL_SUFFIXES),

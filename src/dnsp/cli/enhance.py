@@ -17,10 +17,10 @@ from dnsp.cli.cohort_options import (
     MoreInputs,
     ParticipantLabels,
     Preview,
+    Quiet,
     Report,
     ScanSuffixes,
     SessionLabels,
-    Quiet,
     StoredTypeOption,
     Verbose,
     folder_of_log,
@@ -123,7 +123,9 @@ def enhance(
             help="For a network: auto, float32 or bfloat16. auto is bfloat16 on hardware that supports it, else float32.",
         ),
     ] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads of each scan. With 0, the cores are shared out among the --jobs.")] = 0,
+    threads: Annotated[
+        int, typer.Option(help="CPU threads of each scan. With 0, the cores are shared out among the --jobs.")
+    ] = 0,
     fill_non_finite: Annotated[
         float | None,
         typer.Option(help="Replace NaN and infinite voxels by this intensity. By default they are an error."),
@@ -149,9 +151,9 @@ def enhance(
 ) -> None:
     """Enlarge and sharpen scans: one, several, a folder, or a BIDS data set.
 
-    dnsp enhance scan.nii.gz -o sharp.nii.gz enhances a scan. dnsp enhance BIDS_DIR OUT participant enhances the anatomical scans
-    of a BIDS data set; OUT may be BIDS_DIR/derivatives/dnsp. Scans that are done are skipped, so after a stop run the same
-    command again.
+    dnsp enhance scan.nii.gz -o sharp.nii.gz enhances a scan. dnsp enhance BIDS_DIR OUT participant enhances the anatomical
+    scans of a BIDS data set; OUT may be BIDS_DIR/derivatives/dnsp. Scans that are done are skipped. After a stop, run the
+    same command again.
 
     The default model estimates the noise and the blur of each scan and sharpens it accordingly. If you know how the scan was
     acquired, say so with --blur and --noise: the gain is larger. The .json beside the result says what was found, whether

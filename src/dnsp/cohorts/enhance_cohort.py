@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,8 +33,8 @@ def enhance_files(
 ) -> list[JobResult]:
     """Enhance a scan, several scans, or every scan of a folder. One that fails stops no other one.
 
-    Scans that are done are skipped: the `value` of their result is "done before". In a folder of results, ``failed.tsv`` lists the
-    scans that failed.
+    Scans that are done are skipped: the `value` of their result is "done before". In a folder of results, ``failed.tsv`` lists
+    the scans that failed.
 
     Parameters
     ----------

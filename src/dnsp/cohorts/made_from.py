@@ -122,7 +122,9 @@ def is_done(output: Path, made_from: MadeFrom, *, companions: Sequence[Path] = (
     if _FIELD not in facts:
         raise VolumeError(f"{output}: this file exists already; choose another name, or replace it with --overwrite")
     if difference := made_from.difference(facts):
-        raise VolumeError(f"{output}: made before from {difference}; choose another output, or replace it with --overwrite")
+        raise VolumeError(
+            f"{output}: made before from {difference}; choose another output, or replace it with --overwrite"
+        )
     return all(companion.exists() for companion in companions)
 
 

@@ -199,14 +199,8 @@ def process_file(
     """
     source, output = Path(source), Path(output)
     options = options or FileOptions()
-    if options.dicom and companions:
-        raise SettingError(f"--{companions[0]} writes NIfTI files; leave out --dicom")
     others = [companion_path(output, ending) for ending in companions]
-    if not options.dicom:
-        for path in (output, *others):
-            require_writable_nifti(path, overwrite=options.overwrite)
-    if made_from is not None or not options.dicom:
-        _require_free_sidecar(source, output, overwrite=options.overwrite)
+    _require_writable(source, output, others, options=options, with_sidecar=made_from is not None or not options.dicom)
     volume = read_scan(
         source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid, volume=options.volume
     )
@@ -244,6 +238,23 @@ def process_file(
         write_nifti(
             processed.volume, output, overwrite=options.overwrite, storage=storage, compression=options.compression
         )
+
+
+def _require_writable(
+    source: Path, output: Path, others: Sequence[Path], *, options: FileOptions, with_sidecar: bool
+) -> None:
+    """Refuse results that could not be written, before any work."""
+    if options.dicom and others:
+        raise SettingError(f"--{_ending_of(others[0])} writes NIfTI files; leave out --dicom")
+    if not options.dicom:
+        for path in (output, *others):
+            require_writable_nifti(path, overwrite=options.overwrite)
+    if with_sidecar:
+        _require_free_sidecar(source, output, overwrite=options.overwrite)
+
+
+def _ending_of(companion: Path) -> str:
+    return scan_stem(companion).rpartition("_")[2]
 
 
 def _joined(facts: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

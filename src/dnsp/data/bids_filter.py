@@ -97,9 +97,9 @@ def entity_matches(label: str | None, wanted: Wanted) -> bool:
 def read_bids_filters(path: str | Path) -> list[BidsFilter]:
     """Read a filter file as fMRIPrep takes it: ``{"t1w": {"session": "02", "acquisition": null}}``.
 
-    Each query has a name and conditions on entities, by PyBIDS's long names or the short ones of file names. A query concerns the
-    scans of its ``suffix``; where it has none, its name says it (t1w, t2w, flair, pdw). Queries of other kinds, such as bold, concern
-    no scan that is enhanced, and are of no effect.
+    Each query has a name and conditions on entities, by PyBIDS's long names or the short ones of file names. A query concerns
+    the scans of its ``suffix``; where it has none, its name says it (t1w, t2w, flair, pdw). Queries of other kinds, such as
+    bold, have no effect.
 
     Raises
     ------
@@ -126,9 +126,7 @@ def read_bids_filters(path: str | Path) -> list[BidsFilter]:
     filters = []
     for name, query in queries.items():
         suffixes = query.get("suffix", _SUFFIX_OF_QUERY.get(name.lower(), name))
-        entities = {
-            _short_name(entity, path): wanted for entity, wanted in query.items() if entity not in _OF_NO_NAME
-        }
+        entities = {_short_name(entity, path): wanted for entity, wanted in query.items() if entity not in _OF_NO_NAME}
         filters.append(BidsFilter(suffixes, query.get("datatype", "*"), entities))
     return filters
 
@@ -137,5 +135,7 @@ def _short_name(entity: str, path: Path) -> str:
     if entity in _SHORT_NAMES.values():
         return entity
     if entity not in _SHORT_NAMES:
-        raise SettingError(f"--bids-filter-file {path}: BIDS has no entity {entity!r}; there are: {', '.join(_SHORT_NAMES)}")
+        raise SettingError(
+            f"--bids-filter-file {path}: BIDS has no entity {entity!r}; there are: {', '.join(_SHORT_NAMES)}"
+        )
     return _SHORT_NAMES[entity]

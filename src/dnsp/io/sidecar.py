@@ -86,7 +86,9 @@ def read_sidecar_fields(path: str | Path) -> dict[str, Any]:
             raise DataError(f"{path}: a link to a file that is not there; with DataLad, run datalad get") from None
         return {}
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as JSON ({' '.join(str(error).split())}); repair or remove it") from error
+        raise DataError(
+            f"{path}: cannot be read as JSON ({' '.join(str(error).split())}); repair or remove it"
+        ) from error
     if not isinstance(facts, dict):
         raise DataError(f"{path}: must hold a JSON object, as BIDS says; repair or remove it")
     return facts

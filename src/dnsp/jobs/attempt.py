@@ -71,7 +71,9 @@ def unexpected(error: Exception) -> DnspError:
     """
     if os.environ.get("DNSP_DEBUG"):
         raise error
-    return DnspError(f"{type(error).__name__}: {error} (unexpected; set DNSP_DEBUG=1 for details, and please report it)")
+    return DnspError(
+        f"{type(error).__name__}: {error} (unexpected; set DNSP_DEBUG=1 for details, and please report it)"
+    )
 
 
 def _plain_type(error: DnspError) -> type[DnspError]:

@@ -20,9 +20,7 @@ _COLUMN_INCHES = 3.2
 _BOX_COLOUR = "#ffb000"
 
 
-def draw_preview(
-    before: Volume, after: Volume, path: str | Path, *, title: str = "", overwrite: bool = False
-) -> None:
+def draw_preview(before: Volume, after: Volume, path: str | Path, *, title: str = "", overwrite: bool = False) -> None:
     """Draw a scan (upper row) and its result (lower row): three planes through the middle of the head, and an enlarged box.
 
     Parameters
@@ -55,7 +53,9 @@ def draw_preview(
     pairs = cut_sections(before, after)
     tallest = max(pair.size_mm[1] / pair.size_mm[0] for pair in pairs)
     figure = Figure(
-        figsize=(4 * _COLUMN_INCHES, 0.6 + 2 * _COLUMN_INCHES * min(tallest, 1.6)), layout="constrained", facecolor="white"
+        figsize=(4 * _COLUMN_INCHES, 0.6 + 2 * _COLUMN_INCHES * min(tallest, 1.6)),
+        layout="constrained",
+        facecolor="white",
     )
     FigureCanvasAgg(figure)
     figure.suptitle(as_plain_text(title), fontsize=12)

@@ -77,7 +77,9 @@ def cut_sections(before: Volume, after: Volume) -> list[SectionPair]:
     head = scaling.apply(old_turned) > _AIR
     places = np.argwhere(head)
     middle = places.mean(axis=0).round().astype(int) if len(places) else np.array(old_turned.shape) // 2
-    low, high = (places.min(axis=0), places.max(axis=0) + 1) if len(places) else (np.zeros(3, int), np.array(head.shape))
+    low, high = (
+        (places.min(axis=0), places.max(axis=0) + 1) if len(places) else (np.zeros(3, int), np.array(head.shape))
+    )
     low, high = _with_margin(low, high, old_turned.shape)
     zoom = [n / o for n, o in zip(new_turned.shape, old_turned.shape, strict=True)]
     pairs = []

@@ -70,9 +70,7 @@ def run_cells(
     tell(done, len(plan), "")
     alone = jobs == 1 or len(missing) <= 1
     share = max(1, (os.cpu_count() or 1) // jobs)
-    work = [
-        Job(cell.id, results, partial(_run, cell, data[cell.dataset], results, share)) for cell in missing
-    ]
+    work = [Job(cell.id, results, partial(_run, cell, data[cell.dataset], results, share)) for cell in missing]
     ran = run_jobs(
         work,
         callback=_CellCounter(tell, done, len(plan), one_at_a_time=alone),

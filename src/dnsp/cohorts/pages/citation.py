@@ -36,6 +36,4 @@ def describe_method(facts: Mapping[str, Any]) -> str:
         how = _METHODS.get(str(facts.get("Method")), str(facts.get("Method")))
     scale = f"by a factor of {facts['Scale']} within {facts.get('Plane', 'axial')} slices" if facts.get("Scale") else ""
     packages = ", ".join(f"{package} {version(package)}" for package in ("torch", "numpy", "nibabel"))
-    return (
-        f"Scans were super-resolved {scale} with dnsp {made_by}, using {how}; Python {platform.python_version()}, {packages}."
-    )
+    return f"Scans were super-resolved {scale} with dnsp {made_by}, using {how}; Python {platform.python_version()}, {packages}."

@@ -34,7 +34,9 @@ FIGURES = (
     ),
     Figure("BrightestVoxelRatio", "{:.2f}", "Brightest voxel of the result over that of the scan. The limit is 1.2."),
     Figure("NoiseFraction", "{:.2%}", "Noise of the scan, as a part of its 99.9th percentile."),
-    Figure("SignalLeftAtNyquist", "{:.2f}", "Signal that the scan keeps at its highest frequency: low values mean blur."),
+    Figure(
+        "SignalLeftAtNyquist", "{:.2f}", "Signal that the scan keeps at its highest frequency: low values mean blur."
+    ),
     Figure("Strength", "{:.2f}", "How much of the model's correction was used, from 0 to 1."),
 )
 

@@ -21,7 +21,18 @@ from dnsp.volume import Volume, robust_scaling
 __all__ = ["page_path", "require_page_packages", "write_scan_page"]
 
 # Fields of the .json that the page lists.
-_TOLD = ("Sources", "Method", "Model", "TrainedOn", "Scale", "Plane", "Precision", "StoredAs", "Acquisition", "MadeFrom")
+_TOLD = (
+    "Sources",
+    "Method",
+    "Model",
+    "TrainedOn",
+    "Scale",
+    "Plane",
+    "Precision",
+    "StoredAs",
+    "Acquisition",
+    "MadeFrom",
+)
 _BINS = 80
 _DARKEST, _BRIGHTEST = 0.03, 1.2  # of the unit scale: the histogram leaves out the air
 _WIDTH, _HEIGHT = 640, 220  # of the histogram
