@@ -76,11 +76,8 @@ def test_when_the_command_is_killed_its_processes_end_and_the_next_run_completes
 
 
 def _children_of(parent):
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and _facts_of(int(entry.name))[1:2] == [str(parent)]:
-            found.append(int(entry.name))
-    return found
+    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    return [process for process in processes if _facts_of(process)[1:2] == [str(parent)]]
 
 
 def _is_alive(process):

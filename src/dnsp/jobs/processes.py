@@ -131,8 +131,8 @@ def _ready(busy: Sequence[_Worker]) -> list[tuple[_Worker, int]]:
 def _died(job: Job, code: int | None) -> str:
     how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
     return (
-        f"{job.name}: the process at work on it ended twice ({how}); is the memory full? Use fewer --jobs, or enhance this scan "
-        "alone"
+        f"{job.name}: the process at work on it ended twice ({how}); is the memory full? Use fewer --jobs, or enhance this "
+        "scan alone"
     )
 
 
