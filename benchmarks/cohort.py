@@ -48,7 +48,9 @@ def startup(arguments):
             for name in names:
                 (folder / f"sub-{number:04d}_{name}").write_text("{}" if name.endswith("json") else "")
     scan = bids / "sub-0007" / "anat" / "sub-0007_acq-one_T1w.nii.gz"
-    nib.save(nib.Nifti1Image(np.random.default_rng(0).uniform(300, 900, (10, 12, 5)).astype(np.float32), np.eye(4)), scan)
+    nib.save(
+        nib.Nifti1Image(np.random.default_rng(0).uniform(300, 900, (10, 12, 5)).astype(np.float32), np.eye(4)), scan
+    )
     (arguments.folder / "filter.json").write_text('{"t1w": {"acquisition": "one"}}')
     call = [*COMMAND, bids, arguments.folder / "out", "participant", "--suffix", "T1w", "--no-report"]
     call += ["--bids-filter-file", arguments.folder / "filter.json"]
@@ -57,7 +59,9 @@ def startup(arguments):
         subprocess.run([*call, "--method", method, "--overwrite"], check=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         used = after.ru_utime + after.ru_stime - before[1].ru_utime - before[1].ru_stime
-        print(f"{method}: {time.perf_counter() - before[0]:.2f} s, {used:.2f} s of processor time, one tiny scan included")
+        print(
+            f"{method}: {time.perf_counter() - before[0]:.2f} s, {used:.2f} s of processor time, one tiny scan included"
+        )
 
 
 def tiny(arguments):
@@ -84,7 +88,9 @@ def tiny(arguments):
     print(f"exit code {run.returncode}, {arguments.scans / (time.perf_counter() - began):.1f} scans a second")
     began = time.perf_counter()
     subprocess.run([*COMMAND, bids, out, "participant", "--method", "spline"], check=False)
-    print(f"a second run, which finds all done and writes the index and every page: {time.perf_counter() - began:.1f} s")
+    print(
+        f"a second run, which finds all done and writes the index and every page: {time.perf_counter() - began:.1f} s"
+    )
 
 
 def throughput(arguments):
@@ -100,7 +106,9 @@ def throughput(arguments):
                 time.sleep(0.2)
         took = time.perf_counter() - began
         count = len(list(out.rglob("*_desc-dnsp_*.nii.gz")))
-        print(f"{jobs} jobs: {count} scans in {took:.0f} s, {3600 * count / took:.0f} an hour; {peak:.0f} MiB a process")
+        print(
+            f"{jobs} jobs: {count} scans in {took:.0f} s, {3600 * count / took:.0f} an hour; {peak:.0f} MiB a process"
+        )
 
 
 def kills(arguments):

@@ -34,7 +34,6 @@ from dnsp.cli.options import Overwrite, SeriesUid, VolumeNumber
 from dnsp.cli.progress import JobProgress
 from dnsp.cli.run_log import Level, RunLog
 from dnsp.errors import SettingError
-from dnsp.io import COMPRESSION_LEVEL
 from dnsp.volume import Plane
 
 __all__ = ["enhance"]
@@ -140,7 +139,7 @@ def enhance(
     suffix: ScanSuffixes = None,
     bids_filter_file: BidsFilterFile = None,
     dtype: StoredTypeOption = "auto",
-    compression: Compression = COMPRESSION_LEVEL,
+    compression: Compression = None,
     report: Report = None,
     preview: Preview = False,
     jobs: Jobs = 1,
@@ -169,6 +168,7 @@ def enhance(
     selection = read_selection(call, participant_label, session_label, suffix, bids_filter_file)
 
     from dnsp.cohorts import EnhancementSettings, FileOptions, enhance_bids, enhance_files, summarise_cohort
+    from dnsp.io import COMPRESSION_LEVEL
     from dnsp.methods import set_threads
     from dnsp.networks import included_models
 
@@ -201,7 +201,7 @@ def enhance(
         fill_non_finite=fill_non_finite,
         overwrite=overwrite,
         stored_type=dtype,
-        compression=compression,
+        compression=COMPRESSION_LEVEL if compression is None else compression,
         page=read_report(call, report, dicom=dicom),
         preview=preview,
     )
