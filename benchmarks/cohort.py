@@ -94,7 +94,7 @@ def tiny(arguments):
 
 
 def throughput(arguments):
-    """Scans an hour with 1 and 2 jobs, and the largest memory of a process."""
+    """Measure scans an hour with 1 and 2 jobs, and the largest memory of a process."""
     for jobs in (1, 2):
         out = arguments.folder / f"out-{jobs}"
         call = [*COMMAND, arguments.datasets[0], out, "participant", "--method", arguments.method, "--jobs", str(jobs)]
@@ -143,7 +143,7 @@ def files_of(folder):
 
 
 def family(parent):
-    """The process and its children that are alive."""
+    """List the process and its children that are alive."""
     found = []
     for entry in Path("/proc").iterdir():
         try:

@@ -16,9 +16,10 @@ SPLINE = EnhancementSettings(method="spline")
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.nii.gz")} | {
-        str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.json") if "logs" not in path.parts
-    }
+    """Give the results and their .json files; of a process that was killed, an unfinished hidden file may be left."""
+    found = [path.relative_to(folder) for path in [*folder.rglob("*.nii.gz"), *folder.rglob("*.json")]]
+    kept = [path for path in found if "logs" not in path.parts and not path.name.startswith(".")]
+    return {str(path): (folder / path).read_bytes() for path in kept}
 
 
 @pytest.fixture
