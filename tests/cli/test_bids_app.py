@@ -237,6 +237,16 @@ def test_a_kill_between_the_image_and_its_json_is_mended(dnsp, scan, tmp_path, m
     assert listing(cut.parent) == listing(whole.parent)
 
 
+def test_masks_and_label_maps_are_left_out_of_a_plain_folder(dnsp, write_scan, make_head, tmp_path):
+    (tmp_path / "scans").mkdir()
+    for name in ("sub-01_T1w", "sub-01_desc-brain_mask", "sub-01_dseg", "my_mask"):
+        write_scan(tmp_path / "scans" / f"{name}.nii.gz")
+    outcome = dnsp("enhance", tmp_path / "scans", "-o", tmp_path / "out", *SPLINE)
+    assert outcome.code == 0
+    assert scans_of(tmp_path / "out") == {"sub-01_T1w.nii.gz", "my_mask.nii.gz"}
+    assert "2 masks or label maps, such as sub-01_desc-brain_mask.nii.gz, are left out" in outcome.err
+
+
 def test_a_folder_with_one_scan_and_several_scans_go_into_a_folder(dnsp, scan, write_scan, tmp_path):
     (tmp_path / "one" / "deep").mkdir(parents=True)
     write_scan(tmp_path / "one" / "deep" / "scan.nii.gz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dnsp.cohorts.made_from import MadeFrom, is_own_result
-from dnsp.errors import DataError, DnspError, SettingError, VolumeError
+from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
 from dnsp.io import (
     COMPRESSION_LEVEL,
     DicomSource,
@@ -40,6 +41,9 @@ __all__ = [
     "require_separate",
     "result_name",
 ]
+
+
+_LABEL_SUFFIXES = ("_mask", "_defacemask", "_dseg", "_probseg", "_roi")
 
 
 class FileOptions(NamedTuple):
@@ -104,7 +108,8 @@ def find_inputs(
 ) -> list[tuple[Path, Path]]:
     """List the scans of a file or a folder, each with the path of its result.
 
-    The result of a file goes to `output`, or into it if `output` is a folder. The results of a folder's NIfTI files, at any
+    Masks and label maps with BIDS names (``sub-..._mask``, ``_dseg``) are left out of a folder, with a warning. The result of
+    a file goes to `output`, or into it if `output` is a folder. The results of a folder's NIfTI files, at any
     depth, go to the same relative paths below `output`; MINC and raw files get the ending .nii.gz. In a folder without such
     files, every folder with DICOM files is a scan; if there is only one, or a series is named, the folder as a whole is.
 
@@ -134,7 +139,7 @@ def find_inputs(
         return [(source, _target_of_one(source, output, options))]
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise DataError(f"{output} is inside {source}; choose a folder outside with --output")
-    if scans := find_scan_files(source):
+    if scans := _without_labels(source, find_scan_files(source)):
         pairs = [(path, (output / path.relative_to(source)).with_name(result_name(path))) for path in scans]
         return require_separate(pairs)
     folders = find_dicom_folders(source)
@@ -144,6 +149,19 @@ def find_inputs(
         return [(source, _target_of_one(source, output, options))]
     ending = "" if options.dicom else ".nii.gz"
     return [(folder, output / f"{folder.relative_to(source)}{ending}") for folder in folders]
+
+
+def _without_labels(folder: Path, scans: list[Path]) -> list[Path]:
+    """Leave out masks and label maps with BIDS names: their intensities are no image."""
+    labels = [path for path in scans if path.name.startswith("sub-") and scan_stem(path).endswith(_LABEL_SUFFIXES)]
+    if labels:
+        warnings.warn(
+            f"{folder}: {len(labels)} masks or label maps, such as {labels[0].name}, are left out",
+            DataWarning,
+            stacklevel=3,
+        )
+    left_out = set(labels)
+    return [path for path in scans if path not in left_out]
 
 
 def make_output_folders(inputs: list[tuple[Path, Path]], output: Path, *, error: type[DnspError] = DataError) -> None:
