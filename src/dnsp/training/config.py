@@ -23,6 +23,7 @@ __all__ = [
     "TrainingConfig",
 ]
 
+#: Arithmetic of the convolutions inside a network while it is trained.
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 
