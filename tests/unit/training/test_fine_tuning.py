@@ -345,6 +345,11 @@ def test_pairs_are_refused_before_they_are_registered(model, make_settings, tmp_
     assert not (tmp_path / "run" / "registered").exists()
 
 
+def test_a_network_of_a_user_is_not_told(run):
+    with pytest.raises(SettingError, match="a network of your own takes images alone"):
+        run("run", network="dnsp.networks:AcquisitionAware", network_arguments=SIZES)
+
+
 def test_thick_slices_need_a_network_that_is_told(make_settings):
     with pytest.raises(SettingError, match="with degradation slices, use --from default"):
         make_settings(pairs=THICK)
