@@ -12,8 +12,18 @@ from dnsp.head import head_mask, head_slices
 from dnsp.volume import plane_axis
 
 
+def middle(volume, *, slices):
+    """Keep the middle axial slices."""
+    axis = plane_axis(volume.affine, "axial")
+    start = (volume.voxels.shape[axis] - slices) // 2
+    window = tuple(slice(start, start + slices) if k == axis else slice(None) for k in range(3))
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, axis] * start
+    return dnsp.Volume(volume.voxels[window], affine)
+
+
 def main(path, picture):
-    reference = dnsp.read_scan(path)
+    reference = middle(dnsp.read_scan(path), slices=64)
     scan = dnsp.degrade_volume(reference, scale=2)
     spline = dnsp.enhance(scan, scale=2, method="spline")
     sharp = dnsp.enhance(scan, scale=2)
@@ -28,7 +38,7 @@ def main(path, picture):
     }
     captions = dict.fromkeys(shown, "")
     for name in ("cubic spline", "dnsp"):
-        head = next(row for row in dnsp.evaluate(reference, shown[name]).cohort if row.region == "head")
+        head = next(row for row in dnsp.evaluate(reference, shown[name], slices=16).cohort if row.region == "head")
         captions[name] = f"{head.psnr_db:.1f} dB"
     figure, axes = plt.subplots(1, 4, figsize=(10, 2.9), layout="constrained")
     bright = reference.voxels.max() * 0.75
