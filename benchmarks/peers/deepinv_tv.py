@@ -2,11 +2,19 @@
 
 import sys
 
-import deepinv
 import nibabel as nib
 import numpy as np
 import torch
 from torch.nn.functional import avg_pool2d, avg_pool3d, interpolate
+
+# deepinv imports torchvision, whose compiled operators do not fit every build of torch. None of them is used here, but
+# these must have a name for the import.
+library = torch.library.Library("torchvision", "FRAGMENT")
+for operator in ("nms", "qnms"):
+    if not hasattr(torch.ops.torchvision, operator):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+import deepinv  # noqa: E402
 
 
 def main(source, target, *factors):
