@@ -29,7 +29,7 @@ extensions = [
     "recipe_reference",
     "root_pages",
 ]
-exclude_patterns = ["_build", "_ext", "auto_examples/*.ipynb", "auto_examples/*.py", "auto_examples/*.md5", "**/sg_execution_times.rst"]
+exclude_patterns = ["_build", "_ext", "auto_examples/*.ipynb", "auto_examples/*.py", "**/sg_execution_times.rst"]
 suppress_warnings = [
     "config.cache",  # the settings of the gallery hold an object
     "toc.empty_glob",

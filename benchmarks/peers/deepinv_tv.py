@@ -1,4 +1,4 @@
-"""Total variation with deepinv: proximal gradient steps on the mean over each block, weight 1e-3 on [0, 1], from an interpolation."""
+"""Total variation with deepinv: proximal gradient steps on the mean over each block, from an interpolation, weight 1e-3."""
 
 import sys
 

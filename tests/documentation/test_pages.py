@@ -73,7 +73,9 @@ def test_versions_agree():
 
 
 def test_the_readme_of_the_package_index_has_addresses_only():
-    hook = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    hook = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]["hooks"][
+        "fancy-pypi-readme"
+    ]
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "](docs/" in text
     for step in hook["substitutions"]:
