@@ -34,6 +34,7 @@ from dnsp.priors import SpatioStructuralLoss, find_extreme_patches
 CROP = 96  # input pixels the estimator is trained on
 QUANTILES = (0.2, 0.5, 0.8)
 SMALLEST_ERROR = 3e-6  # squared, on the unit scale: 55 dB
+MISTAKEN = 0.25  # of slice profiles are told a little wrong
 PER_AXIS = 7  # numbers of a condition that belong to one axis
 
 
@@ -72,6 +73,8 @@ def _crops(scan: VirtualScan, rng: np.random.Generator):
 def _belief(scan: VirtualScan, estimator, rng: np.random.Generator) -> AcquisitionBelief:
     """Give the truth for half of the scans, what the estimator finds for most others, and one of both for the rest."""
     truth = scan.truth
+    if "slice" in (scan.acquisition.rows.kind, scan.acquisition.columns.kind):
+        return _belief_of_slices(scan, rng)
     kind = str(rng.choice(["truth", "estimate", "noise given", "blur given"], p=[0.46, 0.36, 0.09, 0.09]))
     if scan.as_acquired and kind != "noise given":
         kind = "estimate"  # nobody knows the blur of a scan as acquired: what is known keeps its meaning
@@ -80,6 +83,20 @@ def _belief(scan: VirtualScan, estimator, rng: np.random.Generator) -> Acquisiti
     blur = (scan.acquisition.rows, scan.acquisition.columns) if kind == "blur given" else None
     noise = scan.noise_sigma if kind == "noise given" else None
     return replace(estimator.believe(scan.low, truth.factors, blur=blur, noise_sigma=noise), factors=truth.factors)
+
+
+def _belief_of_slices(scan: VirtualScan, rng: np.random.Generator) -> AcquisitionBelief:
+    """Tell the slice profile, as headers do: exactly, or a little wrong. The noise is known, or estimated within 15 %."""
+    told = [
+        replace(axis, thickness=axis.thickness * float(np.exp(rng.normal(0, 0.1))), profile="gaussian")
+        if axis.kind == "slice" and rng.random() < MISTAKEN else axis
+        for axis in (scan.acquisition.rows, scan.acquisition.columns)
+    ]  # fmt: skip
+    belief = replace(scan.truth, transfers=(told[0].transfer(), told[1].transfer()))
+    if rng.random() < 0.5:
+        return belief
+    level = max(scan.noise_sigma, 3e-4 * float(rng.random())) * float(np.exp(rng.normal(0, 0.15)))
+    return replace(belief, noise_sigma=level, noise_spread=0.25, noise_known=False)
 
 
 def turn(samples: list[Tensor], part: str) -> list[Tensor]:
@@ -118,10 +135,10 @@ def estimator_loss(model: AcquisitionAware, samples: list[Tensor]) -> tuple[Tens
 def network_loss(
     model: AcquisitionAware, samples: list[Tensor], objective: SpatioStructuralLoss | None
 ) -> tuple[Tensor, Tensor]:
-    """Squared error over that of the better interpolation of the same scan: harm to a sharp scan weighs most."""
-    enlarged, reference, head, condition, base = samples
-    enlarged, reference = enlarged[:, None].contiguous(), reference[:, None].contiguous()
-    result = model(enlarged, condition)
+    """Squared error over that of the best simple method on the same scan: harm to a sharp scan weighs most."""
+    starts, reference, head, condition, base = samples
+    reference = reference[:, None].contiguous()
+    result = model(starts.contiguous(), condition)
     error = ((result - reference).square() * (0.12 + 0.88 * head[:, None].float())).mean((1, 2, 3))
     relative = (error / (base + SMALLEST_ERROR)).mean()
     loss = relative
@@ -138,12 +155,10 @@ def network_loss(
 
 def uncertainty_loss(model: AcquisitionAware, samples: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Pinball loss of the 95 % quantile of the error, relative to the scan's own error, away from the patch's border."""
-    enlarged, reference, head, condition, base = samples
+    starts, reference, head, condition, base = samples
     with torch.no_grad():
-        features = model._features(  # noqa: SLF001
-            enlarged[:, None], condition
-        )
-        wrong = (enlarged[:, None] + model.network.correct(features) - reference[:, None]).abs()
+        features = model._features(starts, condition)  # noqa: SLF001
+        wrong = (model._result(starts, condition, features) - reference[:, None]).abs()  # noqa: SLF001
         weight = functional.pad(torch.ones(1, 1, PATCH - 20, PATCH - 20), (10,) * 4) * head[:, None].float()
     above = wrong - 1.959964 * model.uncertainty(features)
     scale = (base + SMALLEST_ERROR).sqrt()[:, None, None, None]
@@ -209,7 +224,10 @@ class Ring:
     def __init__(self, samples: Samples, most: int = 30_000) -> None:
         self.stream = iter(DataLoader(samples, batch_size=None, num_workers=1))
         self.most = most
-        self.samples = [next(self.stream) for _ in range(1024)]
+        self.samples = [self._next() for _ in range(1024)]
+
+    def _next(self) -> list[Tensor]:
+        return [part.clone() for part in next(self.stream)]  # a tensor as it came keeps a file open
 
     def draw(self, count: int) -> list[Tensor]:
         """Stack samples drawn at random."""
@@ -219,9 +237,9 @@ class Ring:
         """Take new samples in; a full ring loses as many."""
         for _ in range(count):
             if len(self.samples) < self.most:
-                self.samples.append(next(self.stream))
+                self.samples.append(self._next())
             else:
-                self.samples[random.randrange(self.most)] = next(self.stream)
+                self.samples[random.randrange(self.most)] = self._next()
 
 
 def main() -> None:

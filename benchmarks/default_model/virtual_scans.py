@@ -16,6 +16,7 @@ from dnsp.acquisition.noise import add_rician_noise, noise_reference
 from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import VolumeError
+from dnsp.networks import AcquisitionAware
 from dnsp.volume import robust_scaling
 
 SLICES = 8  # of a virtual scan
@@ -43,13 +44,13 @@ class Mixture:
     block: float = 0.17
     windows: tuple[float, float, float, float] = (0.5, 0.26, 0.1, 0.14)  # none, Hamming, Hann, Fermi
     whole_kspace: float = 0.8
-    slice_profile: float = 0.08
+    slice_profile: float = 0.28
 
 
 FIRST = Mixture(
     families=(("ds002748", 0.27), ("T1w", 0.2), ("inplaneT2", 0.12), ("open_ms", 0.2), ("label_maps", 0.21)),
     bias_field=0.4, gamma=0.5, inversion=0.18, oversampled=0.12, coarser=0.18, smoothed=0.07, as_acquired=0.15,
-    masked_stripped=0.5, masked=0.3, gaussian=0.45, windows=(0.42, 0.26, 0.14, 0.18), whole_kspace=0.75, slice_profile=0.12,
+    masked_stripped=0.5, masked=0.3, gaussian=0.45, windows=(0.42, 0.26, 0.14, 0.18), whole_kspace=0.75, slice_profile=0.28,
 )  # fmt: skip
 FOR_ESTIMATOR = replace(FIRST, as_acquired=0.2, slice_profile=0.05)
 
@@ -99,15 +100,19 @@ def draw(rng: np.random.Generator, references, mixture: Mixture) -> VirtualScan:
 def patches(
     scan: VirtualScan, belief: AcquisitionBelief, rng: np.random.Generator, count: int = 16
 ) -> list[tuple[Tensor, ...]]:
-    """Cut patches: enlarged, reference, head, what the network is told, and the scan's error of the better interpolation."""
+    """Cut patches: both starts, reference, head, what the network is told, and the scan's error of the best simple method.
+
+    Undoing the blur counts among the simple methods where the blur is known.
+    """
     size = (scan.high.shape[1], scan.high.shape[2])
     if min(size) < PATCH or min(scan.low.shape[1:]) < 16:
         return []
-    enlarged = spline_enlarge(scan.low, size, scan.factors)
+    starts = AcquisitionAware.begin(scan.low[:, None], size, belief)
     inside = scan.head.float()
+    simple = [starts[:, 0], sinc_enlarge(scan.low, size, scan.factors)]
     base = min(
         float(((image - scan.high).square() * inside).sum() / inside.sum())
-        for image in (enlarged, sinc_enlarge(scan.low, size, scan.factors))
+        for image in (*simple, *([starts[:, 1]] if belief.blur_known else []))
     )
     condition, places, cut = belief.vector(), torch.nonzero(scan.head).numpy(), []
     for _ in range(count):
@@ -123,7 +128,7 @@ def patches(
         window = (slice_index, slice(top, top + PATCH), slice(left, left + PATCH))
         cut.append(
             (
-                enlarged[window].clone(),
+                starts[window[0], :, window[1], window[2]].clone(),
                 scan.high[window].clone(),
                 scan.head[window].clone(),
                 condition,
@@ -255,11 +260,14 @@ def _blur(images: Tensor, sigma: float) -> Tensor:
 
 def _acquisition(rng: np.random.Generator, mixture: Mixture) -> Acquisition:
     if rng.random() < mixture.slice_profile:
-        factor = round(float(rng.uniform(1.5, 6)), 1)
+        factor = round(float(rng.choice([rng.uniform(1.5, 8), rng.uniform(2, 6)])), 1)
         width = factor * float(rng.choice([1, 1, rng.uniform(0.5, 1), rng.uniform(1, 1.3)]))
         profile = str(rng.choice(["gaussian", "box", "sinc"], p=[0.7, 0.15, 0.15]))
         thick = AxisSampling(factor=factor, kind="slice", profile=profile, thickness=round(max(width, 0.8), 1))
-        rows, columns = (thick, AxisSampling(factor=1))[:: 1 if rng.random() < 0.5 else -1]
+        within = AxisSampling(factor=1)
+        if rng.random() < 0.12:
+            within = _sampling(rng, float(rng.choice([2, 3, 4], p=[0.6, 0.2, 0.2])), mixture)
+        rows, columns = (thick, within)[:: 1 if rng.random() < 0.5 else -1]
     else:
         factor = (
             float(rng.choice([2, 3, 4], p=[0.54, 0.23, 0.23]))

@@ -1,11 +1,13 @@
 """The progress bars: what a user sees in a terminal and in a log."""
 
 import io
+import re
 from contextlib import redirect_stderr
 
 import pytest
 
 from dnsp.cli.progress import CellProgress, JobProgress, TrainingProgress
+from dnsp.cli.run_log import Level, RunLog
 from dnsp.errors import VolumeError
 
 
@@ -51,10 +53,29 @@ def test_slices_of_the_present_scan_are_shown(terminal):
     assert "3/10" in terminal.getvalue()
 
 
-def test_a_log_has_the_errors_alone(capsys):
+def test_a_log_has_a_line_with_the_time_for_each_scan_and_the_errors(capsys):
     with JobProgress("enhancing") as bar:
         run_jobs(bar)
-    assert capsys.readouterr().err == "dnsp: error: b.nii: no scan [bold]\n"
+    done, failed = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d enhancing 1 of 2: a.nii, \d+\.\d s", done)
+    assert failed == "dnsp: error: b.nii: no scan [bold]"
+
+
+def test_lines_can_be_fewer_or_more_and_the_file_has_all(capsys, tmp_path):
+    for level, count in ((Level.QUIET, 1), (Level.NORMAL, 3), (Level.VERBOSE, 6)):
+        folder = tmp_path / level.name
+        folder.mkdir()
+        with RunLog(level, folder) as log, JobProgress("enhancing", log) as bar:
+            run_jobs(bar)
+            log.summary("1 of 2")
+        assert len(capsys.readouterr().err.splitlines()) == count
+        [file] = (folder / "logs").iterdir()
+        lines = file.read_text().splitlines()
+        assert len(lines) == 2 + 1 + 2 + 2 + 1
+        assert "ERROR enhancing 2 of 2: [red]b.nii: b.nii: no scan [bold]" in lines[-2]
+    with RunLog(folder=tmp_path / "none") as log, JobProgress("enhancing", log) as bar:
+        run_jobs(bar)
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_training_shows_its_data_steps_loss_and_psnr(terminal):

@@ -1,11 +1,14 @@
-"""One job after another."""
+"""One job after another, and several at the same time."""
 
+import importlib
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dnsp.errors import DataError, SettingError, VolumeError
-from dnsp.jobs import Job, JobCallback, run_jobs
+from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
+from dnsp.jobs import Job, JobCallback, LocalProcesses, run_jobs
 
 
 class Record(JobCallback):
@@ -49,12 +52,119 @@ def test_a_job_that_fails_stops_no_other_one():
     ]
 
 
-def test_errors_that_concern_every_job_and_bugs_are_raised_at_once():
+def test_errors_that_concern_every_job_are_raised_at_once():
     done = []
     later = Job("later", Path("out"), lambda: done.append("later"))
     with pytest.raises(SettingError):
         run_jobs([Job("a", Path("out"), lambda: fail(SettingError("noise"))), later], stop_at=(SettingError,))
-    with pytest.raises(ZeroDivisionError):
-        run_jobs([Job("a", Path("out"), lambda: fail(ZeroDivisionError())), later])
     assert not done
     assert run_jobs([Job("a", Path("out"), lambda: fail(DataError("x")))], stop_at=(SettingError,))[0].error is not None
+
+
+MODULE = '''
+import os
+import signal
+import time
+import warnings
+from pathlib import Path
+
+from dnsp.errors import DataWarning, MissingExtraError, VolumeError
+
+
+def give(number):
+    warnings.warn(f"{number}: odd", DataWarning, stacklevel=1)
+    return number, os.getpid()
+
+
+def fail():
+    raise VolumeError("no contrast")
+
+
+def fail_after(mark):
+    while not (Path(mark).exists() and Path(mark).read_text()):
+        time.sleep(0.05)
+    fail()
+
+
+def miss():
+    raise MissingExtraError("scipy", extra="stats")
+
+
+def break_down():
+    raise RuntimeError("a bug")
+
+
+def die(mark, times):
+    """Kill this process, the given number of times in all."""
+    with Path(mark).open("a") as file:
+        file.write("x")
+    if Path(mark).stat().st_size <= times:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+def hang(mark):
+    try:
+        Path(mark).write_text(str(os.getpid()))
+        time.sleep(60)
+    finally:
+        Path(mark).with_suffix(".tidy").touch()
+'''
+
+
+@pytest.fixture
+def works(tmp_path, monkeypatch):
+    """A module whose functions other processes can import."""
+    (tmp_path / "works_of_a_test.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module("works_of_a_test")
+
+
+def test_processes_do_every_job_and_report_in_order(works):
+    jobs = [Job(str(number), Path(str(number)), partial(works.give, number)) for number in range(4)]
+    jobs += [Job(name, Path(name), getattr(works, name)) for name in ("fail", "miss", "break_down")]
+    seen = []
+
+    class Follow(JobCallback):
+        def on_job(self, name):
+            seen.append(name)
+
+        def on_job_value(self, name, value):
+            seen.append(value[0])
+
+    with pytest.warns(DataWarning, match="odd") as warned:
+        results = run_jobs(jobs, callback=Follow(), workers=LocalProcesses(2))
+    assert [result.name for result in results] == [job.name for job in jobs]
+    assert [result.value[0] for result in results[:4]] == [0, 1, 2, 3]
+    assert len({result.value[1] for result in results[:4]} | {os.getpid()}) > 1
+    assert sorted(str(warning.message) for warning in warned) == [f"{number}: odd" for number in range(4)]
+    errors = [result.error for result in results[4:]]
+    assert [type(error) for error in errors] == [VolumeError, DnspError, DnspError]
+    assert "pip install 'dnsp[stats]'" in str(errors[1])
+    assert str(errors[2]).startswith("RuntimeError: a bug (unexpected")
+    assert sorted(map(str, seen)) == sorted([*"01230123", "fail", "miss", "break_down"])
+
+
+def test_a_job_whose_process_dies_is_done_once_more_elsewhere_and_no_more(works, tmp_path):
+    jobs = [Job(f"dies {times}", Path(), partial(works.die, tmp_path / f"mark-{times}", times)) for times in (0, 1, 2)]
+    first, second, third = run_jobs(jobs, workers=LocalProcesses(2))
+    assert (first.value, second.value) == ("alive", "alive")
+    assert str(third.error).startswith("dies 2: the process at work on it ended twice (signal 9)")
+    assert [(tmp_path / f"mark-{times}").stat().st_size for times in (0, 1, 2)] == [1, 2, 2]
+
+
+def test_an_error_that_stops_all_ends_the_processes_and_lets_them_tidy_up(works, tmp_path):
+    mark = tmp_path / "mark"
+    jobs = [Job("hangs", Path(), partial(works.hang, mark)), Job("fails", Path(), partial(works.fail_after, mark))]
+    with pytest.raises(VolumeError, match="no contrast"):
+        run_jobs(jobs, workers=LocalProcesses(2), stop_at=(VolumeError,))
+    assert mark.with_suffix(".tidy").exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
+
+
+def test_a_bug_in_one_job_stops_no_other_and_is_raised_where_errors_stop_all():
+    jobs = [Job("bad", Path(), lambda: 1 // 0), Job("good", Path(), lambda: "done")]
+    assert [result.value for result in run_jobs(jobs)] == [None, "done"]
+    with pytest.raises(DnspError, match="ZeroDivisionError"):
+        run_jobs(jobs, stop_at=(DnspError,))

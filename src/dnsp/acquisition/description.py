@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log, log2
 from typing import cast
 
@@ -110,6 +110,16 @@ class AcquisitionBelief:
     noise_spread: float = 0.0
     blur_known: bool = True
     noise_known: bool = True
+
+    def transposed(self) -> AcquisitionBelief:
+        """Give what is believed of the same images with their rows and columns exchanged."""
+        return replace(
+            self,
+            factors=self.factors[::-1],
+            transfers=self.transfers[::-1],
+            spreads=self.spreads[::-1],
+            sharp_side=None if self.sharp_side is None else self.sharp_side[::-1],
+        )
 
     def vector(self) -> Tensor:
         """Give the numbers the network takes, shape (`CONDITION_LENGTH`,), float32, all of order 1."""

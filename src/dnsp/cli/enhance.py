@@ -1,4 +1,4 @@
-"""`dnsp enhance`: enlarge and sharpen a scan, or every scan of a folder."""
+"""`dnsp enhance`: enlarge and sharpen a scan, or every scan of a folder or a BIDS data set."""
 
 from __future__ import annotations
 
@@ -8,15 +8,39 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from dnsp.cli.cohort_options import (
+    BidsFilterFile,
+    Cluster,
+    Compression,
+    Inputs,
+    Jobs,
+    MoreInputs,
+    ParticipantLabels,
+    Preview,
+    Quiet,
+    Report,
+    ScanSuffixes,
+    SessionLabels,
+    StoredTypeOption,
+    Verbose,
+    folder_of_log,
+    read_call,
+    read_report,
+    read_selection,
+    read_workers,
+)
 from dnsp.cli.messages import warn
 from dnsp.cli.options import Overwrite, SeriesUid, VolumeNumber
 from dnsp.cli.progress import JobProgress
+from dnsp.cli.run_log import Level, RunLog
 from dnsp.errors import SettingError
 from dnsp.volume import Plane
 
 __all__ = ["enhance"]
 
 MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"]
+
+ProfileName: TypeAlias = Literal["gaussian", "box", "sinc"]
 
 PAPER_MODEL_WARNING = (
     "this model undoes a Gaussian blur of 1 pixel with block means and harms scans that have another blur or noise (by up to "
@@ -26,12 +50,11 @@ _MOST_THREADS = 1024
 
 
 def enhance(
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="A scan (NIfTI, DICOM folder, zip or file), or a folder of scans.")
-    ],
+    paths: Inputs = None,
+    inputs: MoreInputs = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file to write, or a folder for the results of a folder.")
-    ],
+        Path | None, typer.Option("--output", "-o", help="The file to write, or a folder for the results.")
+    ] = None,
     scale: Annotated[
         int | None,
         typer.Option(
@@ -39,6 +62,27 @@ def enhance(
             "Use 1 for a model that keeps the grid."
         ),
     ] = None,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MM[,MM,MM]",
+            help="Instead of --scale: the spacing of the result in mm, one number for all axes or three for i, j and k. native "
+            "keeps the spacing of an axis. For the default model, the interpolations and lrtv.",
+        ),
+    ] = None,
+    isotropic: Annotated[
+        bool,
+        typer.Option("--isotropic", help="Instead of --scale: the finest spacing within the slices, for all axes."),
+    ] = False,
+    slice_thickness: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM",
+            help="The thickness of the slices. By default what the DICOM header or the JSON file beside the scan says, else "
+            "the distance between slices.",
+        ),
+    ] = None,
+    slice_profile: Annotated[ProfileName, typer.Option(help="The shape of the slices.")] = "gaussian",
     method: Annotated[
         MethodName,
         typer.Option(
@@ -101,7 +145,9 @@ def enhance(
             help="For a network: auto, float32 or bfloat16. auto is bfloat16 on hardware that supports it, else float32.",
         ),
     ] = "auto",
-    threads: Annotated[int, typer.Option(help="CPU threads. With 0, torch chooses the number.")] = 0,
+    threads: Annotated[
+        int, typer.Option(help="CPU threads of each scan. With 0, the cores are shared out among the --jobs.")
+    ] = 0,
     fill_non_finite: Annotated[
         float | None,
         typer.Option(help="Replace NaN and infinite voxels by this intensity. By default they are an error."),
@@ -111,28 +157,58 @@ def enhance(
     ] = False,
     series: SeriesUid = None,
     volume: VolumeNumber = None,
+    participant_label: ParticipantLabels = None,
+    session_label: SessionLabels = None,
+    suffix: ScanSuffixes = None,
+    bids_filter_file: BidsFilterFile = None,
+    dtype: StoredTypeOption = "auto",
+    compression: Compression = None,
+    report: Report = None,
+    preview: Preview = False,
+    jobs: Jobs = 1,
+    cluster: Cluster = "",
     overwrite: Overwrite = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Enlarge and sharpen a scan, or every scan of a folder.
+    """Enlarge and sharpen scans: one, several, a folder, or a BIDS data set.
+
+    dnsp enhance scan.nii.gz -o sharp.nii.gz enhances a scan. dnsp enhance BIDS_DIR OUT participant enhances the anatomical
+    scans of a BIDS data set; OUT may be BIDS_DIR/derivatives/dnsp. Scans that are done are skipped. After a stop, run the
+    same command again.
 
     The default model estimates the noise and the blur of each scan and sharpens it accordingly. If you know how the scan was
-    acquired, say so with --blur and --noise: the gain is larger. The .json beside the result says what was found, whether
-    the result agrees with the scan, and how far it overshoots. --model paper-x2 (x3, x4) undoes the paper's blur alone.
+    acquired, say so with --blur and --noise: the gain is larger. --spacing and --isotropic make thick slices thin. The .json
+    beside the result says what was found, whether the result agrees with the scan, and how far it overshoots. --model
+    paper-x2 (x3, x4) undoes the paper's blur alone.
 
-    Exit code 0: all scans are done. 1: at least one scan failed, and the others are done. 2: the command was wrong, and
-    nothing was done.
+    Exit code 0: all scans are done, now or before. 1: at least one scan failed, and the others are done. 2: the command was
+    wrong, and nothing was done.
     """
     if not 0 <= threads <= max(_MOST_THREADS, os.cpu_count() or 1):
         raise SettingError(f"--threads must be from 0 to {_MOST_THREADS}, not {threads}")
 
-    from dnsp.cohorts import FileOptions, enhance_files
-    from dnsp.methods import choose_method, set_threads
+    if isotropic and spacing is not None:
+        raise SettingError("--isotropic and --spacing exclude each other: give one of them")
+    call = read_call(paths, inputs, output)
+    selection = read_selection(call, participant_label, session_label, suffix, bids_filter_file)
+
+    from dnsp.cohorts import EnhancementSettings, FileOptions, enhance_bids, enhance_files, summarise_cohort
+    from dnsp.io import COMPRESSION_LEVEL
+    from dnsp.methods import set_threads
     from dnsp.networks import included_models
 
+    if call.of_group:
+        typer.echo(f"the index is {summarise_cohort(call.output)}", err=True)
+        return
     set_threads(threads)
-    chosen = choose_method(
-        method,
+    workers = read_workers(jobs, cluster, threads)
+    settings = EnhancementSettings(
+        method=method,
         scale=scale,
+        spacing_mm="isotropic" if isotropic else spacing,
+        slice_thickness_mm=slice_thickness,
+        slice_profile=slice_profile,
         model=model,
         trust=trust,
         database=database,
@@ -140,24 +216,46 @@ def enhance(
         precision=precision,  # type: ignore[arg-type]  # checked there
         blur=blur,
         noise=noise,  # type: ignore[arg-type]  # likewise
+        plane=plane,
+        with_uncertainty=uncertainty,
+        strict=strict,
     )
+    settings.choose()
     if method == "network" and model != "default" and model in included_models():
         warn(PAPER_MODEL_WARNING)
     options = FileOptions(
-        dicom=dicom, series_uid=series, volume=volume, fill_non_finite=fill_non_finite, overwrite=overwrite
+        dicom=dicom,
+        series_uid=series,
+        volume=volume,
+        fill_non_finite=fill_non_finite,
+        overwrite=overwrite,
+        stored_type=dtype,
+        compression=COMPRESSION_LEVEL if compression is None else compression,
+        page=read_report(call, report, dicom=dicom),
+        preview=preview,
     )
-    with JobProgress("enhancing") as progress:
-        results = enhance_files(
-            source,
-            output,
-            chosen,
-            plane=plane,
-            options=options,
-            with_uncertainty=uncertainty,
-            strict=strict,
-            callback=progress,
+    log = RunLog(Level.QUIET if quiet else Level.VERBOSE if verbose else Level.NORMAL, folder_of_log(call, dicom=dicom))
+    with log, JobProgress("enhancing", log) as progress:
+        if selection is not None:
+            results = enhance_bids(
+                call.sources[0],
+                call.output,
+                settings,
+                selection=selection,
+                options=options,
+                workers=workers,
+                callback=progress,
+            )
+        else:
+            results = enhance_files(
+                call.sources, call.output, settings, options=options, workers=workers, callback=progress
+            )
+        failed = sum(result.error is not None for result in results)
+        before = sum(result.value == "done before" for result in results)
+        log.summary(
+            f"{len(results) - failed - before} of {len(results)} scans enhanced"
+            + (f", {before} were done before" if before else "")
+            + (f", {failed} failed" if failed else "")
         )
-    failed = sum(result.error is not None for result in results)
-    typer.echo(f"{len(results) - failed} of {len(results)} scans enhanced", err=True)
     if failed:
         raise typer.Exit(1)

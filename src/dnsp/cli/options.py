@@ -86,13 +86,17 @@ RENAMED: dict[str, dict[str, str]] = {
         "--pairs": "--pairs-3t7t",
     },
 }
+# Options that take several values after one name, as those of BIDS-Apps do.
+_SEVERAL_VALUES = {
+    "enhance": ("--participant-label", "--participant_label", "--session-label", "--session_label", "--suffix")
+}
 
 
 class Command(TyperCommand):
-    """A command that takes the old names of its options, with a warning."""
+    """A command that takes the old names of its options, with a warning, and several values after some names."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Replace old names by new ones, then read the arguments."""
+        """Replace old names by new ones and repeat names before each value, then read the arguments."""
         renamed = RENAMED.get(self.name or "", {})
         end = args.index("--") if "--" in args else len(args)
         translated = []
@@ -103,8 +107,30 @@ class Command(TyperCommand):
                 translated.append(f"{renamed[name]}{equals}{value}")
             else:
                 translated.append(argument)
+        translated = repeat_names(translated, _SEVERAL_VALUES.get(self.name or "", ()))
         parsed: list[str] = super().parse_args(ctx, translated + args[end:])
         return parsed
+
+
+def repeat_names(arguments: Sequence[str], options: Sequence[str]) -> list[str]:
+    """Repeat the name of an option before each of its values, so that BIDS-App calls can be read.
+
+    Examples
+    --------
+    >>> repeat_names(["in", "--suffix", "T1w", "T2w", "--strict"], ["--suffix"])
+    ['in', '--suffix', 'T1w', '--suffix', 'T2w', '--strict']
+    """
+    repeated: list[str] = []
+    name = ""
+    for argument in arguments:
+        if argument.startswith("-"):
+            name = argument if argument in options else ""
+            repeated.append(argument)
+        elif name and repeated[-1] != name:
+            repeated += [name, argument]
+        else:
+            repeated.append(argument)
+    return repeated
 
 
 def refuse_unused(ctx: Any, options: Sequence[str], *, reason: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +20,7 @@ from rich.progress import (
 )
 
 from dnsp.cli.messages import one_line
+from dnsp.cli.run_log import Level, RunLog
 from dnsp.errors import DnspError
 from dnsp.jobs import JobCallback
 from dnsp.training.callbacks import TrainingCallback
@@ -61,25 +63,39 @@ class ProgressBar:
 class JobProgress(ProgressBar, JobCallback):
     """A bar over scans, subjects or pairs, and one over the slices of the present scan; errors are printed above it.
 
+    Where the standard error stream is no terminal, each scan that ends is a line with the time instead.
+
     Parameters
     ----------
     verb : str
         What is being done, for example ``"enhancing"``.
+    log : RunLog, optional
+        Where the lines go; by default to the standard error stream alone.
     """
 
-    def __init__(self, verb: str) -> None:
+    def __init__(self, verb: str, log: RunLog | None = None) -> None:
         super().__init__()
         self._verb = verb
+        self._log = log or RunLog()
+        self._bar.disable = self._bar.disable or self._log.level is Level.QUIET
         self._jobs = self._bar.add_task(verb, total=None, visible=False)
         self._parts: TaskID | None = None
+        self._started: dict[str, float] = {}
+        self._values: dict[str, object] = {}
+        self._done, self._total = 0, 0
 
     def on_start(self, total: int) -> None:
         """Show the bar."""
+        self._total = total
         self._bar.update(self._jobs, total=total, visible=True)
+        self._log.open_file()
+        self._log.detail(f"{self._verb}: {total} to do")
 
     def on_job(self, name: str) -> None:
         """Show the name of the scan."""
+        self._started[name] = monotonic()
         self._bar.update(self._jobs, description=f"{self._verb} {name}")
+        self._log.detail(f"{self._verb} {name}: begins")
 
     def on_progress(self, done: int, total: int) -> None:
         """Show the slices that are done."""
@@ -87,14 +103,27 @@ class JobProgress(ProgressBar, JobCallback):
             self._parts = self._bar.add_task("slices", total=total)
         self._bar.update(self._parts, completed=done, total=total)
 
-    def on_job_end(self, name: str, error: DnspError | None) -> None:  # noqa: ARG002
+    def on_job_value(self, name: str, value: object) -> None:
+        """Note what the scan's line will say."""
+        self._values[name] = value
+
+    def on_job_end(self, name: str, error: DnspError | None) -> None:
         """Count the scan, and print why it failed."""
         if self._parts is not None:
             self._bar.remove_task(self._parts)
             self._parts = None
         self._bar.advance(self._jobs)
+        self._done += 1
+        began, value = self._started.pop(name, None), self._values.pop(name, None)
+        place = f"{self._verb} {self._done} of {self._total}: {name}"
+        took = "" if began is None else f", {monotonic() - began:.1f} s"
         if error is not None:
             self.say(f"dnsp: error: {error}")
+            self._log.note(f"ERROR {place}: {error}")
+        elif value == "done before":
+            self._log.detail(f"{place}, done before")
+        else:
+            self._log.line(f"{place}{took}", on_stream=not self._console.is_terminal)
 
 
 class TrainingProgress(ProgressBar, TrainingCallback):

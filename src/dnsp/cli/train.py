@@ -12,7 +12,7 @@ from dnsp.cli.progress import TrainingProgress
 
 __all__ = ["train"]
 
-Kind: TypeAlias = Literal["blur", "kspace", "low-field"]
+Kind: TypeAlias = Literal["blur", "kspace", "low-field", "slices"]
 
 
 def train(
@@ -29,9 +29,16 @@ def train(
     high_session: Annotated[str, typer.Option(help="The BIDS session of the high-quality scans.")] = "",
     registered: Annotated[bool, typer.Option("--registered", help="The pairs are registered already.")] = False,
     degradation: Annotated[
-        Kind | None, typer.Option(help="How low-quality scans are made of single scans: blur, kspace or low-field.")
+        Kind | None,
+        typer.Option(help="How low-quality scans are made of single scans: blur, kspace, low-field or slices."),
     ] = None,
     scale: Annotated[int | None, typer.Option(help="The scale to train for: 2, 3 or 4.")] = None,
+    slice_spacing: Annotated[
+        float | None, typer.Option(help="Make thick slices this far apart, in mm. By default their thickness.")
+    ] = None,
+    slice_thickness: Annotated[
+        float | None, typer.Option(help="Make slices of this thickness, in mm. By default their distance.")
+    ] = None,
     network: Annotated[
         str | None,
         typer.Option(
@@ -82,12 +89,18 @@ def train(
     from dnsp.training import Resources, make_config
     from dnsp.training import train as run
 
+    thick = {"spacing_mm": slice_spacing, "thickness_mm": slice_thickness}
+    is_thick = any(value is not None for value in thick.values())
     require_positive(epochs=epochs, per_slice=per_slice, fraction=fraction)
     config = make_config(
         recipe,
         {
             "network": network,
-            "pairs": {"degradation": degradation, "scale": scale},
+            "pairs": {
+                "degradation": "slices" if degradation is None and is_thick else degradation,
+                "scale": scale,
+                "slices": thick if is_thick else None,
+            },
             "patches": {"per_slice": per_slice},
             "filter_patches": {"patch_list": patch_list and str(patch_list)},
             "loss": {"prior": prior, "form": form},

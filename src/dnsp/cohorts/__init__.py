@@ -1,18 +1,23 @@
-"""Whole data sets from file to file: every scan of a folder, one job after another."""
+"""Whole data sets from file to file: every scan of a folder or of a BIDS data set, one job per scan."""
 
 from dnsp.cohorts.degradation import degrade_file, degrade_files
 from dnsp.cohorts.demo import run_demo
-from dnsp.cohorts.enhancement import enhance_file, enhance_files
+from dnsp.cohorts.enhance_cohort import enhance_bids, enhance_files, summarise_cohort
+from dnsp.cohorts.enhancement import enhance_file
 from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, find_inputs, process_file
+from dnsp.cohorts.settings import EnhancementSettings
 
 __all__ = [
+    "EnhancementSettings",
     "FileOptions",
     "ProcessedScan",
     "degrade_file",
     "degrade_files",
+    "enhance_bids",
     "enhance_file",
     "enhance_files",
     "find_inputs",
     "process_file",
     "run_demo",
+    "summarise_cohort",
 ]

@@ -36,6 +36,7 @@ def degrade_file(
         degraded, facts = apply_degradation(volume, settings, subject_id=nifti_stem(Path(source)))
         return ProcessedScan(degraded, settings.summary(), facts)
 
+    options = (options or FileOptions())._replace(stored_type="float32")
     process_file(source, output, degrade, options=options)
 
 

@@ -1,54 +1,72 @@
-"""Enhance scans from file to file: one, or every scan of a folder."""
+"""Enhance one scan from file to file; a scan that is done is not done again."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
 
 from dnsp._version import __version__
-from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, find_inputs, make_output_folders, process_file
-from dnsp.errors import DataWarning, VolumeError
-from dnsp.jobs import Job, JobCallback, JobResult, run_jobs
-from dnsp.methods import ChosenMethod, enhance_scan
-from dnsp.volume import Plane, Volume
+from dnsp.cohorts.made_from import is_done
+from dnsp.cohorts.pages import page_path, write_scan_page
+from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, companion_path, process_file
+from dnsp.cohorts.settings import EnhancementSettings
+from dnsp.errors import DataError, DataWarning, VolumeError
+from dnsp.io import read_scan, scan_stem
+from dnsp.io.sidecar import read_sidecar_fields, sidecar_path
+from dnsp.methods import enhance_scan
+from dnsp.plotting.preview import draw_preview
+from dnsp.volume import Volume
 
-__all__ = ["enhance_file", "enhance_files"]
+__all__ = ["FileOutcome", "enhance_file", "own_fields"]
+
+FileOutcome: TypeAlias = Literal["enhanced", "done before"]
 
 _UNCERTAINTY = "uncertainty"
+_LARGEST_BRAIN_LITRES = 2.2
 
 
 def enhance_file(
     source: str | Path,
     output: str | Path,
-    method: ChosenMethod,
+    settings: EnhancementSettings,
     *,
-    plane: Plane = "axial",
     options: FileOptions | None = None,
-    with_uncertainty: bool = False,
-    strict: bool = False,
+    fields: Mapping[str, Any] = MappingProxyType({}),
+    index: Path | None = None,
     on_slice: Callable[[int, int], None] | None = None,
-) -> None:
-    """Enhance one scan from file to file.
+) -> FileOutcome:
+    """Enhance one scan from file to file, unless the result is there already.
+
+    A result is there if its .json says that it was made from the same input, model and settings, by their hashes. If an earlier
+    run was killed between the result and its .json, the .json is written now.
 
     Parameters
     ----------
     source, output, options
         As in `process_file`.
-    method : ChosenMethod
-        The method with its scale, from `dnsp.methods.choose_method`.
-    plane, on_slice
+    settings : EnhancementSettings
+        How the scan is enhanced.
+    fields : mapping
+        Further fields of the .json.
+    index : Path, optional
+        The page of the cohort, to which the scan's page links.
+    on_slice
         As in `dnsp.methods.enhance_volume`.
-    with_uncertainty : bool
-        Write a map of the standard error as well, ``NAME_uncertainty.nii.gz``. The default model alone has it.
-    strict : bool
-        Write nothing if a figure that vouches for the result passes its limit.
+
+    Returns
+    -------
+    {"enhanced", "done before"}
 
     Raises
     ------
     VolumeError
-        If the scan cannot be read or enhanced, the result cannot be written, or with `strict` fails its check.
+        If the scan cannot be read or enhanced; if the result cannot be written, is there already but was made from something
+        else, or with ``settings.strict`` fails its check.
     SettingError
         As in `process_file`, or if the method has no standard error.
 
@@ -57,86 +75,106 @@ def enhance_file(
     DataWarning
         If a figure that vouches for the result passes its limit (`dnsp.methods.check_result`).
     """
+    source, output = Path(source), Path(output)
+    options = options or FileOptions()
+    companions = (_UNCERTAINTY,) if settings.with_uncertainty else ()
+    made_from = settings.describe(
+        source,
+        FillNonFinite=options.fill_non_finite,
+        Series=options.series_uid,
+        Volume=options.volume,
+        StoredType="dicom" if options.dicom else options.stored_type,
+        Compression=options.compression,
+    )
+    others = [companion_path(output, ending) for ending in companions]
+    if is_done(output, made_from, companions=others, overwrite=options.overwrite):
+        _show(source, output, options, index=index, missing_alone=True)
+        return "done before"
 
     def enhance(volume: Volume) -> ProcessedScan:
-        enhanced = enhance_scan(volume, method, plane=plane, with_uncertainty=with_uncertainty, on_slice=on_slice)
+        method = settings.choose()
+        enhanced = enhance_scan(
+            volume,
+            method,
+            plane=settings.plane,
+            path=source,
+            with_uncertainty=settings.with_uncertainty,
+            on_slice=on_slice,
+        )
         for message in enhanced.check.warnings if enhanced.check else ():
-            if strict:
+            if settings.strict:
                 raise VolumeError(message)
             warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
         maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}
-        summary = f"Super-resolved x{method.scale} by dnsp {__version__}"
-        return ProcessedScan(enhanced.volume, summary, enhanced.facts, maps)
+        summary = f"{method.summary} by dnsp {__version__}"
+        skull = {} if "SkullStripped" in fields else {"SkullStripped": looks_skull_stripped(volume)}
+        return ProcessedScan(enhanced.volume, summary, {**enhanced.facts, **skull}, maps)
 
-    process_file(source, output, enhance, options=options, companions=(_UNCERTAINTY,) if with_uncertainty else ())
+    replaces = output.exists()  # a result of the same origin that lost a companion, or with `overwrite` any
+    process_file(
+        source,
+        output,
+        enhance,
+        options=options._replace(overwrite=options.overwrite or replaces),
+        companions=companions,
+        made_from=made_from,
+        fields=fields,
+    )
+    _show(source, output, options, index=index, missing_alone=False)
+    return "enhanced"
 
 
-def enhance_files(
-    source: str | Path,
-    output: str | Path,
-    method: ChosenMethod,
-    *,
-    plane: Plane = "axial",
-    options: FileOptions | None = None,
-    with_uncertainty: bool = False,
-    strict: bool = False,
-    callback: JobCallback | None = None,
-) -> list[JobResult]:
-    """Enhance a scan, or every scan of a folder. One that fails stops no other one.
+def _show(source: Path, output: Path, options: FileOptions, *, index: Path | None, missing_alone: bool) -> None:
+    """Write the page and the picture of a result that is there, from its files; or those of them that are missing."""
+    page, picture = page_path(output), preview_path(output)
+    with_page = options.page and not (missing_alone and page.exists())
+    with_preview = options.preview and not (missing_alone and picture.exists())
+    if not with_page and not with_preview:
+        return
+    before = read_scan(
+        source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid, volume=options.volume
+    )
+    after = read_scan(output)
+    if with_page:
+        write_scan_page(before, after, source=source, result=output, index=index)
+    if with_preview:
+        draw_preview(before, after, picture, title=scan_stem(output), overwrite=True)
 
-    Parameters
-    ----------
-    source, output
-        As in `find_inputs`.
-    method, plane, options, with_uncertainty, strict
-        As in `enhance_file`.
-    callback : JobCallback, optional
-        Told about each scan, and within it about each slice.
 
-    Returns
-    -------
-    list of JobResult
-        One for each scan.
-
-    Raises
-    ------
-    DataError
-        As in `find_inputs`, or if a folder for the results cannot be written to.
+def preview_path(result: Path) -> Path:
+    """Name the picture of a result.
 
     Examples
     --------
-    >>> import tempfile
-    >>> import numpy as np
-    >>> from dnsp import Volume
-    >>> from dnsp.methods import choose_method
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     Volume(np.arange(144.0).reshape(6, 6, 4), np.eye(4)).save(f"{folder}/scan.nii.gz")
-    ...     results = enhance_files(f"{folder}/scan.nii.gz", f"{folder}/sharp.nii.gz", choose_method("bicubic"))
-    >>> [(result.name, result.error) for result in results]
-    [('scan.nii.gz', None)]
+    >>> preview_path(Path("out/scan.nii.gz")).as_posix()
+    'out/scan_preview.png'
     """
-    output = Path(output)
-    callback = callback or JobCallback()
-    inputs = find_inputs(source, output, options=options)
-    make_output_folders(inputs, output)
-    return run_jobs(
-        [
-            Job(
-                scan.name,
-                target,
-                partial(
-                    enhance_file,
-                    scan,
-                    target,
-                    method,
-                    plane=plane,
-                    options=options,
-                    with_uncertainty=with_uncertainty,
-                    strict=strict,
-                    on_slice=callback.on_progress,
-                ),
-            )
-            for scan, target in inputs
-        ],
-        callback=callback,
-    )
+    return result.with_name(f"{scan_stem(result)}_preview.png")
+
+
+def looks_skull_stripped(volume: Volume) -> bool:
+    """Tell whether a scan shows a brain without its skull: most of it is 0, and the rest is no larger than a brain.
+
+    A brain with its fluid takes up to 2 litres, a head more than 3. BIDS asks for the answer (``SkullStripped``).
+
+    Examples
+    --------
+    >>> brain = np.zeros((100, 100, 100))
+    >>> brain[:, :, :14] = 1.0
+    >>> [looks_skull_stripped(Volume(brain, np.diag([side, side, side, 1.0]))) for side in (2.0, 3.0)]
+    [True, False]
+    """
+    filled = np.count_nonzero(volume.voxels)
+    litres = filled / (volume.voxels.size / np.prod(volume.spatial_shape)) * np.prod(volume.spacing_mm) / 1e6
+    return bool(filled < volume.voxels.size / 2 and litres < _LARGEST_BRAIN_LITRES)
+
+
+def own_fields(scan: Path) -> dict[str, Any]:
+    """Give the fields of the .json beside a scan; with a warning, none if it cannot be read."""
+    if scan.is_dir():
+        return {}
+    try:
+        return read_sidecar_fields(sidecar_path(scan))
+    except DataError as error:
+        warnings.warn(str(error), DataWarning, stacklevel=2)
+        return {}

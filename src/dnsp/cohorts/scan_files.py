@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from dnsp.errors import DataError, DnspError, SettingError, VolumeError
+from dnsp.cohorts.made_from import MadeFrom, is_own_result
+from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
 from dnsp.io import (
+    COMPRESSION_LEVEL,
     DicomSource,
+    StoredType,
+    choose_storage,
     find_dicom_folders,
     find_scan_files,
     is_nifti_name,
@@ -22,10 +28,23 @@ from dnsp.io import (
     write_nifti,
 )
 from dnsp.io.atomic import make_folder, require_writable
-from dnsp.io.sidecar import sidecar_path, write_sidecar
+from dnsp.io.inputs import require_not_input, require_outside
+from dnsp.io.sidecar import sidecar_after, sidecar_path
 from dnsp.volume import Volume
 
-__all__ = ["FileOptions", "ProcessedScan", "find_inputs", "process_file"]
+__all__ = [
+    "FileOptions",
+    "ProcessedScan",
+    "companion_path",
+    "find_inputs",
+    "make_output_folders",
+    "process_file",
+    "require_separate",
+    "result_name",
+]
+
+
+_LABEL_SUFFIXES = ("_mask", "_defacemask", "_dseg", "_probseg", "_roi")
 
 
 class FileOptions(NamedTuple):
@@ -43,6 +62,14 @@ class FileOptions(NamedTuple):
         The intensity that replaces NaN and infinite voxels. Without it, a scan that holds any is refused.
     overwrite : bool
         Replace results that exist.
+    stored_type : {"auto", "int16", "float32", "source"}
+        The type of the numbers in a NIfTI file, see `dnsp.io.choose_storage`.
+    compression : int
+        Of a .nii.gz file, from 0 (none) to 9 (smallest and slowest).
+    page : bool
+        Write a page beside each NIfTI result, NAME.html, and an index in the folder of several results.
+    preview : bool
+        Write a picture beside each NIfTI result, NAME_preview.png.
     """
 
     dicom: bool = False
@@ -50,6 +77,10 @@ class FileOptions(NamedTuple):
     volume: int | None = None
     fill_non_finite: float | None = None
     overwrite: bool = False
+    stored_type: StoredType = "auto"
+    compression: int = COMPRESSION_LEVEL
+    page: bool = False
+    preview: bool = False
 
 
 class ProcessedScan(NamedTuple):
@@ -78,7 +109,8 @@ def find_inputs(
 ) -> list[tuple[Path, Path]]:
     """List the scans of a file or a folder, each with the path of its result.
 
-    The result of a file goes to `output`, or into it if `output` is a folder. The results of a folder's NIfTI files, at any
+    Masks and label maps with BIDS names (``sub-..._mask``, ``_dseg``) are left out of a folder, with a warning. The result of
+    a file goes to `output`, or into it if `output` is a folder. The results of a folder's NIfTI files, at any
     depth, go to the same relative paths below `output`; MINC and raw files get the ending .nii.gz. In a folder without such
     files, every folder with DICOM files is a scan; if there is only one, or a series is named, the folder as a whole is.
 
@@ -98,19 +130,20 @@ def find_inputs(
     Raises
     ------
     DataError
-        If `source` does not exist or has no scan, `output` is inside it, or two scans would have the same result.
+        If `source` does not exist or has no scan, `output` is inside it or holds it, or two scans would have the same result.
     """
     source, output = Path(source), Path(output)
     options = options or FileOptions()
-    if not source.exists():
+    if not source.exists() and not source.is_symlink():
         raise DataError(f"{source}: no such file or folder")
-    if source.is_file():
+    require_outside(output, source)
+    if not source.is_dir():
         return [(source, _target_of_one(source, output, options))]
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise DataError(f"{output} is inside {source}; choose a folder outside with --output")
-    if scans := find_scan_files(source):
-        pairs = [(path, (output / path.relative_to(source)).with_name(_nifti_name(path))) for path in scans]
-        return _require_separate(pairs)
+    if scans := _without_labels(source, find_scan_files(source)):
+        pairs = [(path, (output / path.relative_to(source)).with_name(result_name(path))) for path in scans]
+        return require_separate(pairs)
     folders = find_dicom_folders(source)
     if not folders:
         raise DataError(f"{source}: no scan in it, neither NIfTI (.nii, .nii.gz, .hdr), MINC or raw nor DICOM")
@@ -120,17 +153,31 @@ def find_inputs(
     return [(folder, output / f"{folder.relative_to(source)}{ending}") for folder in folders]
 
 
+def _without_labels(folder: Path, scans: list[Path]) -> list[Path]:
+    """Leave out masks and label maps with BIDS names: their intensities are no image."""
+    labels = [path for path in scans if path.name.startswith("sub-") and scan_stem(path).endswith(_LABEL_SUFFIXES)]
+    if labels:
+        warnings.warn(
+            f"{folder}: {len(labels)} masks or label maps, such as {labels[0].name}, are left out",
+            DataWarning,
+            stacklevel=3,
+        )
+    left_out = set(labels)
+    return [path for path in scans if path not in left_out]
+
+
 def make_output_folders(inputs: list[tuple[Path, Path]], output: Path, *, error: type[DnspError] = DataError) -> None:
-    """Make the folders of several results, or of one that goes into a folder; check them before any work is done.
+    """Make the folders of results that go into a folder; check them before any work is done.
+
+    Where the result of a single scan is `output` itself, nothing is made.
 
     Raises
     ------
     DataError
         If one cannot be made or written to.
     """
-    if len(inputs) > 1 or output.is_dir():
-        for folder in dict.fromkeys(target.parent for _, target in inputs):
-            make_folder(folder, error=error)
+    for folder in dict.fromkeys(target.parent for _, target in inputs if target != output):
+        make_folder(folder, error=error)
 
 
 def process_file(
@@ -140,7 +187,9 @@ def process_file(
     *,
     options: FileOptions | None = None,
     companions: Sequence[str] = (),
-) -> ProcessedScan:
+    made_from: MadeFrom | None = None,
+    fields: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Read a scan, process it, and write the result with a .json file that says what was done.
 
     Parameters
@@ -156,22 +205,23 @@ def process_file(
         How the scan is read and the result is written.
     companions : sequence of str
         The endings of the other volumes that `process` makes, so that their files are checked before any work.
+    made_from : MadeFrom, optional
+        With it, the .json says what the result was made from, also beside a DICOM series.
+    fields : mapping
+        Further fields of the .json, such as those of the source's own. What was done overrides them, but for ``Sources``.
 
     Raises
     ------
     VolumeError
-        If the scan cannot be read or processed, or the result cannot be written.
+        If the scan cannot be read or processed, or the result is the scan itself or cannot be written.
     SettingError
         If the result is to be a DICOM series, but the scan is not DICOM.
     """
     source, output = Path(source), Path(output)
     options = options or FileOptions()
-    if options.dicom and companions:
-        raise SettingError(f"--{companions[0]} writes NIfTI files; leave out --dicom")
-    if not options.dicom:
-        for path in (output, *(_companion_path(output, ending) for ending in companions)):
-            require_writable_nifti(path, overwrite=options.overwrite)
-        _require_free_sidecar(source, output, overwrite=options.overwrite)
+    require_not_input(output, source, error=VolumeError)
+    others = [companion_path(output, ending) for ending in companions]
+    _require_writable(source, output, others, options=options, with_sidecar=made_from is not None or not options.dicom)
     volume = read_scan(
         source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid, volume=options.volume
     )
@@ -184,25 +234,65 @@ def process_file(
         processed = process(volume)
     except (DataError, VolumeError) as error:
         raise VolumeError(f"{source}: {error}") from error
-    if isinstance(origin, DicomSource) and options.dicom:
-        write_dicom_series(
-            processed.volume, output, source=origin, description=processed.summary, overwrite=options.overwrite
-        )
-        return processed
-    for ending in companions:
-        write_nifti(processed.companions[ending], _companion_path(output, ending), overwrite=options.overwrite)
-    write_nifti(processed.volume, output, overwrite=options.overwrite)
+    del volume  # its memory is free while the result is written
     facts = {
         "Description": f"{processed.summary}; not for diagnosis",
         "Sources": [source.name],
         **processed.facts,
         "NonFiniteFilledWith": options.fill_non_finite,
+        **(made_from.facts if made_from else {}),
     }
-    write_sidecar(output, facts)
-    return processed
+    if isinstance(origin, DicomSource) and options.dicom:
+        with ExitStack() as stack:
+            if made_from is not None:
+                stack.enter_context(sidecar_after(output, _joined(facts, fields)))
+            write_dicom_series(
+                processed.volume, output, source=origin, description=processed.summary, overwrite=options.overwrite
+            )
+        return
+    storage = choose_storage(processed.volume, options.stored_type)
+    with sidecar_after(output, _joined({**facts, **storage.facts}, fields), companions=others):
+        for ending, path in zip(companions, others, strict=True):
+            write_nifti(
+                processed.companions[ending], path, overwrite=options.overwrite, compression=options.compression
+            )
+        write_nifti(
+            processed.volume, output, overwrite=options.overwrite, storage=storage, compression=options.compression
+        )
 
 
-def _companion_path(output: Path, ending: str) -> Path:
+def _require_writable(
+    source: Path, output: Path, others: Sequence[Path], *, options: FileOptions, with_sidecar: bool
+) -> None:
+    """Refuse results that could not be written, before any work."""
+    if options.dicom and others:
+        raise SettingError(f"--{_ending_of(others[0])} writes NIfTI files; leave out --dicom")
+    if not options.dicom:
+        for path in (output, *others):
+            require_writable_nifti(path, overwrite=options.overwrite)
+    if with_sidecar:
+        _require_free_sidecar(source, output, overwrite=options.overwrite)
+
+
+def _ending_of(companion: Path) -> str:
+    return scan_stem(companion).rpartition("_")[2]
+
+
+def _joined(facts: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Put what was done first, then the other fields that it does not override."""
+    sources = {name: fields[name] for name in ("Sources",) if name in fields}
+    rest = {name: value for name, value in fields.items() if name not in facts and name != "GeneratedBy"}
+    return {**facts, **sources, **rest}
+
+
+def companion_path(output: Path, ending: str) -> Path:
+    """Name another volume that belongs to a result.
+
+    Examples
+    --------
+    >>> companion_path(Path("sharp.nii.gz"), "uncertainty").name
+    'sharp_uncertainty.nii.gz'
+    """
     stem = nifti_stem(output)
     return output.with_name(f"{stem}_{ending}{output.name[len(stem) :]}")
 
@@ -214,10 +304,17 @@ def _require_free_sidecar(source: Path, output: Path, *, overwrite: bool) -> Non
         raise VolumeError(
             f"{sidecar}: the .json of the result would replace that of the scan; choose another name or folder"
         )
-    require_writable(sidecar, overwrite=overwrite, error=VolumeError)
+    require_writable(sidecar, overwrite=overwrite or is_own_result(output), error=VolumeError)
 
 
-def _require_separate(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+def require_separate(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+    """Refuse two scans that would have the same result; give the pairs back.
+
+    Raises
+    ------
+    DataError
+        If there are two.
+    """
     first: dict[Path, Path] = {}
     for path, target in pairs:
         other = first.setdefault(sidecar_path(target), path)
@@ -229,8 +326,15 @@ def _require_separate(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]
 def _target_of_one(source: Path, output: Path, options: FileOptions) -> Path:
     if not output.is_dir() or options.dicom:
         return output
-    return output / _nifti_name(source)
+    return output / result_name(source)
 
 
-def _nifti_name(source: Path) -> str:
+def result_name(source: Path) -> str:
+    """Name the NIfTI file of a scan's result.
+
+    Examples
+    --------
+    >>> result_name(Path("study/t1_icbm.mnc.gz")), result_name(Path("study/scan.nii"))
+    ('t1_icbm.nii.gz', 'scan.nii')
+    """
     return source.name if is_nifti_name(source) else f"{scan_stem(source)}.nii.gz"

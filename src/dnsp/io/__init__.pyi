@@ -18,10 +18,17 @@ from .names import is_nifti_name as is_nifti_name
 from .names import is_scan_name as is_scan_name
 from .names import nifti_stem as nifti_stem
 from .names import scan_stem as scan_stem
+from .nifti import COMPRESSION_LEVEL as COMPRESSION_LEVEL
 from .nifti import read_nifti as read_nifti
 from .nifti import require_writable_nifti as require_writable_nifti
 from .nifti import write_nifti as write_nifti
 from .scan import read_scan as read_scan
 from .sidecar import write_json as write_json
 from .sidecar import write_sidecar as write_sidecar
+from .slice_thickness import recorded_slice_thickness as recorded_slice_thickness
+from .slice_thickness import stated_slice_thickness as stated_slice_thickness
+from .storage import FLOAT32 as FLOAT32
+from .storage import Storage as Storage
+from .storage import StoredType as StoredType
+from .storage import choose_storage as choose_storage
 from .tables import write_table as write_table

@@ -83,7 +83,7 @@ def read_mgh(path: str | Path, *, fill_non_finite: float | None = None) -> Volum
         raise VolumeError(f"{path}: too large for the memory ({one_line(error)}); is its header damaged?") from error
     settle_non_finite(voxels, fill_non_finite, path)
     try:
-        return Volume(voxels, affine)
+        return Volume(voxels, affine, header)
     except VolumeError as error:
         raise VolumeError(f"{path}: {error}; convert the scan again with mri_convert") from error
 

@@ -1,7 +1,7 @@
 """Super-resolution networks: an enlarged image in, an image of the same size out."""
 
 from dnsp.networks.acquisition_aware import AcquisitionAware
-from dnsp.networks.base import HALF_OR_SINGLE, Network
+from dnsp.networks.base import HALF_OR_SINGLE, AcquisitionNetwork, Network
 from dnsp.networks.dcsrn import DCSRN
 from dnsp.networks.edsr import EDSR
 from dnsp.networks.included_models import find_model, included_models
@@ -25,6 +25,7 @@ __all__ = [
     "LFMRI",
     "SRCNN",
     "AcquisitionAware",
+    "AcquisitionNetwork",
     "Model",
     "ModelCard",
     "Network",

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dnsp.acquisition.deconvolution import deconvolve_enlarge
 from dnsp.acquisition.description import CONDITION_LENGTH, Acquisition, AcquisitionBelief
 from dnsp.acquisition.local_range import limit_to_local_range
 from dnsp.acquisition.resampling import spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import SettingError
 from dnsp.networks.acquisition_estimator import AcquisitionEstimator
-from dnsp.networks.base import HALF_OR_SINGLE, Network, require_size
+from dnsp.networks.base import HALF_OR_SINGLE, AcquisitionNetwork, require_size
 from dnsp.networks.registry import register_network
 
 __all__ = ["AcquisitionAware", "ModulatedNetwork", "UncertaintyHead"]
@@ -24,10 +25,11 @@ _MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves
 _CONSISTENCY = 1.3  # error of the means over voxels, in units of that of the interpolated image
 _NOISE_TAKEN = 0.5  # part of the noise that may be taken away on top of it
 _SLICES_USED = 6
+_DETAIL_SCALE = 4.0  # brings what undoing the blur adds to the order of the image
 
 
-@register_network("acquisition-aware", presets={})  # no preset: the training loop gives it no acquisition
-class AcquisitionAware(Network):
+@register_network("acquisition-aware", presets={})  # no preset: training needs the estimator of a trained model
+class AcquisitionAware(AcquisitionNetwork):
     """A network that is told the acquisition, the estimator that finds it, and the standard error of the result.
 
     Parameters
@@ -53,8 +55,9 @@ class AcquisitionAware(Network):
     torch.Size([3, 40, 48])
     """
 
+    input_names = ("image", "image with its blur undone")
     convolution_dtypes = HALF_OR_SINGLE
-    takes_acquisition = True
+    fixed_parts = ("estimator", "uncertainty")
 
     def __init__(self, *, blocks: int = 10, filters: int = 64, hidden: int = 128, widened: float = 1.0) -> None:
         super().__init__()
@@ -66,10 +69,18 @@ class AcquisitionAware(Network):
         self.uncertainty = UncertaintyHead(filters)
         self.receptive_radius = 2 * (2 * blocks + 3) + 1
 
-    def forward(self, enlarged: Tensor, condition: Tensor) -> Tensor:
-        """Sharpen enlarged images (B, 1, H, W), told their acquisition (B, C) or (1, C): `AcquisitionBelief.vector`."""
-        features = self._features(enlarged, condition)
-        return enlarged + self.network.correct(features)[..., : enlarged.shape[-2], : enlarged.shape[-1]]
+    def forward(self, starts: Tensor, condition: Tensor) -> Tensor:
+        """Sharpen enlarged images, told their acquisition (B, C) or (1, C): `AcquisitionBelief.vector`.
+
+        `starts`, shape (B, 2, H, W), is what `begin` gives; the result has shape (B, 1, H, W).
+        """
+        return self._result(starts, condition, self._features(starts, condition))
+
+    @staticmethod
+    def begin(images: Tensor, size: tuple[int, int], belief: AcquisitionBelief) -> Tensor:
+        """Enlarge images (B, 1, h, w) in two ways, (B, 2, *size): by spline, and with the blur undone as far as it goes."""
+        enlarged = spline_enlarge(images, size, belief.factors)
+        return torch.cat([enlarged, deconvolve_enlarge(images, size, belief)], dim=1)
 
     def sharpen(
         self,
@@ -101,17 +112,18 @@ class AcquisitionAware(Network):
         standard_error : Tensor, shape (S, size[0], size[1]), or None
         """
         images = slices[:, None]
-        enlarged = spline_enlarge(images, size, belief.factors)
-        result, error = self.refine(enlarged, belief, strength=strength, with_uncertainty=with_uncertainty)
+        starts = self.begin(images, size, belief)
+        result, error = self.refine(starts, belief, strength=strength, with_uncertainty=with_uncertainty)
         return self.limit(result, images, belief)[:, 0], None if error is None else error[:, 0]
 
     def refine(
-        self, enlarged: Tensor, belief: AcquisitionBelief, *, strength: float = 1.0, with_uncertainty: bool = False
+        self, starts: Tensor, belief: AcquisitionBelief, *, strength: float = 1.0, with_uncertainty: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """Sharpen enlarged images (B, 1, H, W) without the limit to the local range. See `sharpen`."""
-        height, width = enlarged.shape[-2:]
-        features = self._features(enlarged, belief.vector()[None].to(enlarged.device))
-        result = enlarged + strength * self.network.correct(features)[..., :height, :width]
+        """Sharpen enlarged images (B, 2, H, W) of `begin` without the limit to the local range. See `sharpen`."""
+        height, width = starts.shape[-2:]
+        condition = belief.vector()[None].to(starts.device)
+        features = self._features(starts, condition)
+        result = torch.lerp(starts[:, :1], self._result(starts, condition, features), strength)
         return result, self.uncertainty(features)[..., :height, :width] if with_uncertainty else None
 
     def limit(self, result: Tensor, images: Tensor, belief: AcquisitionBelief) -> Tensor:
@@ -139,12 +151,13 @@ class AcquisitionAware(Network):
         float
             From 0 to 1.
         """
-        if belief.sharp_side is None or sum(belief.sharp_side) / 2 < _MAY_BE_SHARP:
+        if belief.sharp_side is None or sum(belief.sharp_side) / 2 < _MAY_BE_SHARP or min(slices.shape) == 0:
             return 1.0
         used = slices[torch.linspace(0, len(slices) - 1, min(len(slices), _SLICES_USED + 2)).round().long()[1:-1]]
         used = used if len(used) else slices
-        enlarged = spline_enlarge(used[:, None], size, belief.factors)
-        correction = self(enlarged, belief.vector()[None].to(slices.device)) - enlarged
+        starts = self.begin(used[:, None], size, belief)
+        enlarged = starts[:, :1]
+        correction = self(starts, belief.vector()[None].to(slices.device)) - enlarged
         rows, columns = (AxisSampling(factor=factor) for factor in belief.factors)
         mean = Acquisition(rows=rows, columns=columns).apply
         left = mean(enlarged) - used[:, None]  # linear in the strength: left + strength * change
@@ -154,11 +167,18 @@ class AcquisitionAware(Network):
         c = float(left.square().mean()) * (1 - _CONSISTENCY**2) - (_NOISE_TAKEN * belief.noise_sigma) ** 2
         return 1.0 if a == 0 else min(1.0, (-b + sqrt(max(b * b - a * c, 0.0))) / a)
 
-    def _features(self, enlarged: Tensor, condition: Tensor) -> Tensor:
-        height, width = enlarged.shape[-2:]
+    def _result(self, starts: Tensor, condition: Tensor, features: Tensor) -> Tensor:
+        height, width = starts.shape[-2:]
+        enlarged, undone = starts[:, :1], starts[:, 1:]
+        base = enlarged + self.network.trust(condition)[..., None, None] * (undone - enlarged)
+        return base + self.network.correct(features)[..., :height, :width]
+
+    def _features(self, starts: Tensor, condition: Tensor) -> Tensor:
+        height, width = starts.shape[-2:]
+        inputs = torch.cat([starts[:, :1], _DETAIL_SCALE * (starts[:, 1:] - starts[:, :1])], dim=1)
         if height % 2 or width % 2:
-            enlarged = functional.pad(enlarged, (0, width % 2, 0, height % 2), mode="replicate")
-        quarters = functional.pixel_unshuffle(enlarged, 2).to(memory_format=torch.channels_last)
+            inputs = functional.pad(inputs, (0, width % 2, 0, height % 2), mode="replicate")
+        quarters = functional.pixel_unshuffle(inputs, 2).to(memory_format=torch.channels_last)
         modulation = self.network.modulate(condition)
         features = self.run_outer(self.network.first, quarters)
         blocks = (
@@ -170,9 +190,9 @@ class AcquisitionAware(Network):
 class ModulatedNetwork(nn.Module):
     r"""Residual blocks on half the output grid, modulated by the acquisition.
 
-    The enlarged image is rearranged to four channels of half its size (as in FFDNet, Zhang et al. 2018,
-    doi:10.1109/TIP.2018.2839891). Each block is :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales s and
-    shifts b from a small network that takes the acquisition c.
+    The enlarged image and what undoing its blur adds are rearranged to eight channels of half their size (as in FFDNet, Zhang
+    et al. 2018, doi:10.1109/TIP.2018.2839891). Each block is :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales
+    s and shifts b from a small network that takes the acquisition c.
 
     Parameters
     ----------
@@ -185,7 +205,7 @@ class ModulatedNetwork(nn.Module):
         self.block_count = require_size("AcquisitionAware", "blocks", blocks, most=128)
         self.filters = require_size("AcquisitionAware", "filters", filters, most=1024)
         require_size("AcquisitionAware", "hidden", hidden, most=4096)
-        self.first = nn.Conv2d(4, filters, 3, padding=1)
+        self.first = nn.Conv2d(8, filters, 3, padding=1)
         self.inner = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.outer = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.last = nn.Conv2d(filters, 4, 3, padding=1)
@@ -193,6 +213,9 @@ class ModulatedNetwork(nn.Module):
         self.modulation = nn.Sequential(
             nn.Linear(CONDITION_LENGTH, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), modulating
         )
+        self.trusting = nn.Sequential(nn.Linear(CONDITION_LENGTH, 32), nn.ReLU(), nn.Linear(32, 1))
+        nn.init.zeros_(self.trusting[-1].weight)  # type: ignore[arg-type]
+        nn.init.ones_(self.trusting[-1].bias)  # type: ignore[arg-type]
         for layer, deviation in ((self.last, 1e-3), (modulating, 0.01), *((outer, 0.01) for outer in self.outer)):
             nn.init.normal_(layer.weight, std=deviation)  # type: ignore[arg-type]  # training starts at interpolation
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
@@ -201,6 +224,11 @@ class ModulatedNetwork(nn.Module):
         """Turn acquisitions (B, C) into scales and shifts (B, 2, blocks, filters), in float32."""
         modulation: Tensor = self.modulation(condition.float())
         return modulation.reshape(len(condition), 2, self.block_count, self.filters)
+
+    def trust(self, condition: Tensor) -> Tensor:
+        """Say how much of what undoing the blur adds the result begins with: (B, 1), in float32."""
+        weight: Tensor = self.trusting(condition.float())
+        return weight
 
     def blocks(self, features: Tensor, modulation: Tensor) -> Tensor:
         """Run the residual blocks; every image has its own scales and shifts."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from dnsp.acquisition.description import AcquisitionBelief
 from dnsp.errors import SettingError
+from dnsp.networks.acquisition_estimator import AcquisitionEstimator
 
-__all__ = ["HALF_OR_SINGLE", "Network", "require_odd", "require_size"]
+__all__ = ["HALF_OR_SINGLE", "AcquisitionNetwork", "Network", "require_odd", "require_size"]
 
 #: The value of `Network.convolution_dtypes` for networks whose inner convolutions may run in bfloat16.
 HALF_OR_SINGLE = (torch.float32, torch.bfloat16)
@@ -35,8 +38,9 @@ class Network(nn.Module):
     convolution_dtypes : tuple of torch.dtype
         Values that `convolution_dtype` may have.
     takes_acquisition : bool
-        Whether the network takes a second argument, how the scan was acquired, and has an estimator of it
-        (`dnsp.networks.AcquisitionAware`).
+        Whether the network takes a second argument, how the scan was acquired (`AcquisitionNetwork`).
+    fixed_parts : tuple of str
+        Names of submodules whose weights training does not change.
 
     Examples
     --------
@@ -51,6 +55,7 @@ class Network(nn.Module):
     input_names: tuple[str, ...] = ("image",)
     convolution_dtypes: tuple[torch.dtype, ...] = (torch.float32,)
     takes_acquisition: bool = False
+    fixed_parts: tuple[str, ...] = ()
     _convolution_dtype: torch.dtype = torch.float32
 
     def __init__(self) -> None:
@@ -88,6 +93,16 @@ class Network(nn.Module):
             yield
         finally:
             self.convolution_dtype = before
+
+    @property
+    def inputs_key(self) -> tuple[str, ...]:
+        """What the inputs follow from beside the enlarged image. Cached training pairs are kept apart by it."""
+        return self.input_names[1:]
+
+    def learning_parameters(self) -> list[nn.Parameter]:
+        """List the parameters that training changes: all but those of `fixed_parts`."""
+        fixed = {id(weight) for name in self.fixed_parts for weight in self.get_submodule(name).parameters()}
+        return [weight for weight in self.parameters() if id(weight) not in fixed]
 
     def add_inputs(self, enlarged: Tensor) -> Tensor:
         """Append the channels that the network takes beside the enlarged image.
@@ -136,6 +151,34 @@ class Network(nn.Module):
             return layers(features)
         with torch.autocast(device, dtype):
             return layers(features.to(dtype) if cast_features else features).to(features.dtype)
+
+
+class AcquisitionNetwork(Network):
+    """A network that is told how each image was acquired: ``network(inputs, conditions)``.
+
+    `begin` makes the inputs (B, C, H, W) of low-resolution images, and `AcquisitionBelief.vector` the conditions (B, K).
+
+    Attributes
+    ----------
+    estimator : AcquisitionEstimator
+        Finds what is not known of an acquisition.
+    """
+
+    takes_acquisition = True
+    estimator: AcquisitionEstimator
+
+    @property
+    def inputs_key(self) -> tuple[str, ...]:
+        """The names of the other inputs, and a digest of the estimator, which decides what the network is told."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.estimator.state_dict().items()):
+            digest.update(f"{name}{tuple(weight.shape)}".encode() + weight.detach().cpu().float().numpy().tobytes())
+        return (*self.input_names[1:], digest.hexdigest())
+
+    @staticmethod
+    def begin(images: Tensor, size: tuple[int, int], belief: AcquisitionBelief) -> Tensor:
+        """Make the inputs (B, C, *size) of low-resolution images (B, 1, h, w); the enlarged image is the first channel."""
+        raise NotImplementedError
 
 
 def require_size(owner: str, name: str, size: object, *, least: int = 1, most: int) -> int:

@@ -49,6 +49,17 @@ class NetworkDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         default = network_class.dimensions if argument is None else argument.default
         return int(self.arguments.get("dimensions", default))
 
+    @property
+    def takes_acquisition(self) -> bool:
+        """Whether the network is told how each image was acquired, known without building the network.
+
+        Raises
+        ------
+        SettingError
+            If the architecture is not registered.
+        """
+        return _class_of(self).takes_acquisition
+
 
 def register_network(
     architecture: str, *, presets: Mapping[str, Mapping[str, Any]] | None = None

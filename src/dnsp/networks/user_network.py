@@ -78,6 +78,9 @@ class UserNetwork(Network):
                     else "slices: pairs.depth must be 1"
                 )
                 raise SettingError(f"{class_name} takes {takes}")
+            if self.network.takes_acquisition:
+                raise SettingError(f"{class_name} takes a second argument; a network of your own takes images alone")
+            self.fixed_parts = tuple(f"network.{part}" for part in self.network.fixed_parts)
             self.receptive_radius = self.network.receptive_radius
             self.input_names = self.network.input_names
             self.convolution_dtypes = self.network.convolution_dtypes

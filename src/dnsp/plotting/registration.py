@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from dnsp.errors import DataError, MissingExtraError
 from dnsp.io.atomic import replace_file
+from dnsp.plotting.orientation import SIDES, VIEWS, ras_axes, to_ras
 from dnsp.plotting.text import as_plain_text
-from dnsp.volume import Plane, Volume, plane_axis, robust_scaling
+from dnsp.volume import Volume, robust_scaling
 
 __all__ = ["draw_registration"]
 
@@ -19,9 +20,6 @@ Array = npt.NDArray[Any]
 
 _EDGE_PART = 0.16  # as many of the steepest pixels are drawn, for each pixel that shows the head
 _EDGE_COLOUR = (1.0, 0.69, 0.0, 1.0)
-# Of voxels turned to RAS+: the axis drawn to the right, upwards, and the one cut through; and what lies left and right.
-_VIEWS: dict[Plane, tuple[int, int, int]] = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}
-_SIDES: dict[Plane, tuple[str, str]] = {"axial": ("L", "R"), "coronal": ("L", "R"), "sagittal": ("P", "A")}
 
 
 def draw_registration(
@@ -66,21 +64,21 @@ def draw_registration(
             )
     contrast = robust_scaling(after.voxels)  # before, the scan may lie wholly outside the picture
     columns = {
-        "fixed": _to_ras(robust_scaling(fixed.voxels).apply(fixed.voxels), fixed.affine),
-        "before": _to_ras(contrast.apply(before.voxels), fixed.affine),
-        "after": _to_ras(contrast.apply(after.voxels), fixed.affine),
+        "fixed": to_ras(robust_scaling(fixed.voxels).apply(fixed.voxels), fixed.affine),
+        "before": to_ras(contrast.apply(before.voxels), fixed.affine),
+        "after": to_ras(contrast.apply(after.voxels), fixed.affine),
     }
-    spacing = [fixed.spacing_mm[axis] for axis in _ras_axes(fixed.affine)]
+    spacing = [fixed.spacing_mm[axis] for axis in ras_axes(fixed.affine)]
     head = columns["fixed"] > columns["fixed"].mean()
     middle = [int(index) for index in np.argwhere(head).mean(axis=0).round()]
 
     extent = np.array(spacing) * columns["fixed"].shape
-    heights = [extent[up] / extent[across] for across, up, _ in _VIEWS.values()]
+    heights = [extent[up] / extent[across] for across, up, _ in VIEWS.values()]
     figure = Figure(figsize=(9.0, 0.8 + 2.9 * sum(heights)), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.suptitle(as_plain_text(title), fontsize=11)
-    for row, plane in zip(figure.subplots(len(_VIEWS), len(columns), height_ratios=heights), _VIEWS, strict=True):
-        across, up, through = _VIEWS[plane]
+    for row, plane in zip(figure.subplots(len(VIEWS), len(columns), height_ratios=heights), VIEWS, strict=True):
+        across, up, through = VIEWS[plane]
         edges = _edges(np.take(columns["fixed"], middle[through], axis=through))
         for axes, (name, voxels) in zip(row, columns.items(), strict=True):
             section = np.take(voxels, middle[through], axis=through)
@@ -90,23 +88,10 @@ def draw_registration(
                 axes.imshow(edges.T[..., None] * np.array(_EDGE_COLOUR), **look)
             axes.set(xticks=[], yticks=[], title=name if plane == "axial" else "")
         row[0].set_ylabel(plane, fontsize=11)
-        for side, position, alignment in zip(_SIDES[plane], (0.02, 0.98), ("left", "right"), strict=True):
+        for side, position, alignment in zip(SIDES[plane], (0.02, 0.98), ("left", "right"), strict=True):
             row[0].text(position, 0.02, side, color="white", ha=alignment, va="bottom", transform=row[0].transAxes)
     with replace_file(Path(path), overwrite=overwrite, error=DataError) as unfinished:
         figure.savefig(unfinished, dpi=110, format="png")
-
-
-def _ras_axes(affine: Array) -> list[int]:
-    """Give the voxel axes along left-right, back-front and foot-head."""
-    return [plane_axis(affine, plane) for plane in ("sagittal", "coronal", "axial")]
-
-
-def _to_ras(voxels: Array, affine: Array) -> Array:
-    """Permute and flip the axes of voxels so that they run right, forward and up."""
-    axes = _ras_axes(affine)
-    backwards = tuple(world for world, axis in enumerate(axes) if affine[world, axis] < 0)
-    turned: Array = np.flip(voxels.transpose(axes), backwards)
-    return turned
 
 
 def _edges(section: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from dnsp.data import Split, draw_splits, hold_out_subjects
@@ -13,6 +13,7 @@ from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.data import PAIRED_KEYS, DataKey, DataSet
 from dnsp.reproduction.variants import change_loss
 from dnsp.training import PairSettings, TrainingConfig
+from dnsp.training.pair_settings import name_settings
 
 __all__ = ["Cell", "CellRequest", "DatabaseConfig", "make_cell"]
 
@@ -89,7 +90,7 @@ class Cell:
 
     def to_dict(self) -> dict[str, Any]:
         """Give every setting as plain nested dictionaries."""
-        return asdict(self)
+        return name_settings(self)
 
 
 class CellRequest(NamedTuple):

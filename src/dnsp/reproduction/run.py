@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.synchronize import Event
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 from dnsp.errors import DnspError, MissingExtraError, SettingError, TrainingError
+from dnsp.jobs import Job, JobCallback, LocalProcesses, run_jobs
+from dnsp.methods import set_threads
 from dnsp.reproduction.cell import Cell
 from dnsp.reproduction.data import DataKey, DataSet
 from dnsp.reproduction.plan import PlannedCell
@@ -73,56 +68,43 @@ def run_cells(
     done = len(plan) - len(missing)
     tell = on_cell or (lambda _done, _total, _name: None)
     tell(done, len(plan), "")
-    failed: list[str] = []
+    alone = jobs == 1 or len(missing) <= 1
     share = max(1, (os.cpu_count() or 1) // jobs)
-    if jobs == 1 or len(missing) <= 1:
-        for number, cell in enumerate(missing, start=done):
-            tell(number, len(plan), cell.id)
-            failed += _run(cell, data[cell.dataset], results, share)
-            tell(number + 1, len(plan), cell.id)
-        return Outcome(len(missing) - len(failed), tuple(failed))
-    processes = multiprocessing.get_context("spawn")
-    stop = processes.Event()
-    with ProcessPoolExecutor(jobs, mp_context=processes, initializer=_begin, initargs=(stop, share)) as pool:
-        try:
-            works = {pool.submit(_run, cell, data[cell.dataset], results, share): cell for cell in missing}
-            for number, work in enumerate(as_completed(works), start=done + 1):
-                failed += work.result()
-                tell(number, len(plan), works[work].id)
-        except BrokenProcessPool as error:
-            raise DnspError(
-                "a process that ran a cell was ended from outside (is the memory full?); run the same command again, with "
-                "fewer --jobs"
-            ) from error
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return Outcome(len(missing) - len(failed), tuple(failed))
+    work = [Job(cell.id, results, partial(_run, cell, data[cell.dataset], results, share)) for cell in missing]
+    ran = run_jobs(
+        work,
+        callback=_CellCounter(tell, done, len(plan), one_at_a_time=alone),
+        stop_at=(DnspError,),
+        workers=None if alone else LocalProcesses(jobs, begin=partial(set_threads, share)),
+    )
+    failed = tuple(str(result.value) for result in ran if result.value)
+    return Outcome(len(missing) - len(failed), failed)
 
 
-def _run(cell: Cell, data: DataSet, results: Path, workers: int) -> list[str]:
-    """Run a cell; return the message of a failed training."""
+class _CellCounter(JobCallback):
+    """Tell how many cells are done, and the cell that begins or, with several at the same time, that ended."""
+
+    def __init__(self, tell: Callable[[int, int, str], None], done: int, total: int, *, one_at_a_time: bool) -> None:
+        self._tell, self._done, self._total, self._one_at_a_time = tell, done, total, one_at_a_time
+
+    def on_job(self, name: str) -> None:
+        if self._one_at_a_time:
+            self._tell(self._done, self._total, name)
+
+    def on_job_end(self, name: str, error: DnspError | None) -> None:
+        if error is None:
+            self._done += 1
+            self._tell(self._done, self._total, name)
+
+
+def _run(cell: Cell, data: DataSet, results: Path, workers: int) -> str:
+    """Run a cell; return the message of a failed training, or nothing."""
     try:
         run_cell(cell, data, results=results, workers=min(workers, _MOST_READERS))
     except TrainingError as error:
         if isinstance(error.__cause__, OSError):  # a full disk would end every other training too
             raise DnspError(str(error)) from error
-        return [f"{cell.id}: {error}"]
-    except MissingExtraError as error:  # which cannot be pickled
+        return f"{cell.id}: {error}"
+    except MissingExtraError as error:  # the same in this process as from another, where its text alone arrives
         raise DnspError(str(error)) from error
-    return []
-
-
-def _begin(stop: Event, threads: int) -> None:
-    """Prepare a process that runs cells: its threads, and that it ends when told to or when its parent has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the first process tells the others
-    torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, args=(stop,), daemon=True).start()
-
-
-def _end_with_parent(stop: Event) -> None:
-    parent = multiprocessing.parent_process()
-    while not stop.wait(1.0) and parent is not None and parent.is_alive():
-        pass
-    os._exit(1)  # a cell can be stopped anywhere: what it had written is whole
+    return ""

@@ -2,15 +2,17 @@ from .balance import TermBalance as TermBalance
 from .balance import measure_balance as measure_balance
 from .callbacks import TrainingCallback as TrainingCallback
 from .cohort import train as train
-from .config import Degradation as Degradation
 from .config import FilterPatchSettings as FilterPatchSettings
 from .config import OptimiserSettings as OptimiserSettings
-from .config import PairSettings as PairSettings
 from .config import PatchSettings as PatchSettings
 from .config import Precision as Precision
 from .config import TrainingConfig as TrainingConfig
 from .loop import train_network as train_network
+from .low_resolution import lower_resolution as lower_resolution
 from .pair_cache import cache_pairs as cache_pairs
+from .pair_settings import Degradation as Degradation
+from .pair_settings import PairSettings as PairSettings
+from .pair_settings import SliceSettings as SliceSettings
 from .patch_database import draw_database as draw_database
 from .patch_lists import ExtremePatch as ExtremePatch
 from .patch_lists import cut_extreme_patches as cut_extreme_patches
@@ -24,5 +26,4 @@ from .recipes import make_config as make_config
 from .run_data import Resources as Resources
 from .run_data import TrainingData as TrainingData
 from .slice_pairs import SlicePairs as SlicePairs
-from .slice_pairs import lower_resolution as lower_resolution
 from .slice_pairs import make_pairs as make_pairs

@@ -124,6 +124,6 @@ def _norms_of(
     losses: Sequence[SpatioStructuralLoss], batch: PatchBatch, network: torch.nn.Module | None
 ) -> dict[Term, float]:
     with torch.inference_mode():
-        estimate = (batch.enlarged[:, :1] + batch.reference) / 2 if network is None else network(batch.enlarged)
+        estimate = (batch.enlarged[:, :1] + batch.reference) / 2 if network is None else network(*batch.inputs)
     images = as_slices(estimate), as_slices(batch.reference)
     return {term: norm for loss in losses for term, norm in gradient_norms(loss, *images).items()}

@@ -15,7 +15,7 @@ from dnsp.registration import register_pairs
 from dnsp.training.callbacks import TrainingCallback
 from dnsp.training.config import TrainingConfig
 from dnsp.training.loop import train_network
-from dnsp.training.modules import find_initial_model
+from dnsp.training.modules import find_initial_model, make_network
 from dnsp.training.run_data import Resources, TrainingData
 
 __all__ = ["Cohort", "find_training_scans", "split_training_scans", "train"]
@@ -115,7 +115,9 @@ def train(
     scans = cohort.scans
     pairs = [scan for scan in scans if isinstance(scan, PairedScan)]
     if pairs:
-        config = _for_pairs(config)
+        config = _for_pairs(config, registered=registered)
+    if config.initial_model:
+        make_network(config)  # what does not fit shows before pairs are registered
     if pairs and not registered:
         scans = _register(pairs, output / "registered", callbacks)
     training, validation, tested = split_training_scans(scans, split=split, config=config)
@@ -145,12 +147,20 @@ def split_training_scans(
     )
 
 
-def _for_pairs(config: TrainingConfig) -> TrainingConfig:
+def _for_pairs(config: TrainingConfig, *, registered: bool) -> TrainingConfig:
     """Set the degradation that pairs have, unless the settings ask for another one."""
     settings = config.pairs
+    if settings.degradation == "slices":
+        if not registered:
+            raise SettingError(
+                "pairs of a thick and a thin scan are not registered by dnsp train: bring the thin scans to the grid of "
+                "dnsp enhance --spacing of the thick ones, then use --registered"
+            )
+        return config
     if settings.degradation not in ("blur", "paired") or settings.scale not in (1, 2):
         raise SettingError(
-            "pairs have their own low-quality scans: leave the degradation and the scale out, or set degradation paired"
+            "pairs have their own low-quality scans: leave the degradation and the scale out, or set degradation paired "
+            "or slices"
         )
     return replace(config, pairs=replace(settings, degradation="paired", scale=1))
 

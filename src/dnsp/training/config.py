@@ -9,96 +9,22 @@ from typing import Annotated, Any, Literal, TypeAlias
 import torch
 from msgspec import Meta
 
-from dnsp.acquisition import LowField
 from dnsp.errors import SettingError
 from dnsp.networks import NetworkDescription, build_network, describe_network, describe_user_network, is_class_name
 from dnsp.priors import LossSettings
+from dnsp.training.pair_settings import PairSettings, Seed
 from dnsp.training.typed_settings import check_settings
-from dnsp.volume import Plane
 
 __all__ = [
-    "SCALES_OF_DEGRADATION",
-    "Degradation",
     "FilterPatchSettings",
     "OptimiserSettings",
-    "PairSettings",
     "PatchSettings",
     "Precision",
     "TrainingConfig",
 ]
 
-#: What makes the low quality of training pairs; see `PairSettings`.
-Degradation: TypeAlias = Literal["blur", "kspace", "low-field", "paired"]
 #: Arithmetic of the convolutions inside a network while it is trained.
 Precision: TypeAlias = Literal["float32", "bfloat16"]
-Seed: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-
-SCALES_OF_DEGRADATION: Mapping[Degradation, tuple[int, ...]] = {
-    "blur": (2, 3, 4),
-    "kspace": (2, 3, 4),
-    "low-field": (1,),
-    "paired": (1,),
-}
-
-
-@dataclass(frozen=True)
-class PairSettings:
-    """How a scan becomes pairs of a network's input and its reference.
-
-    Parameters
-    ----------
-    degradation : {"blur", "kspace", "low-field", "paired"}
-        What makes the low quality: a Gaussian and the mean of each block, as in the paper; the central part of k-space;
-        a lower field; or another scan of the same subject, registered to the reference.
-    scale : int
-        Down-sampling factor: 2, 3 or 4; 1 for "low-field" and "paired", which keep the grid.
-    plane : {"axial", "coronal", "sagittal"}
-        The plane of the slices.
-    slices_per_subject : int
-        Slices of each subject, evenly spaced over the head, from 1 to 10,000; 40 in the paper.
-    depth : int
-        1 for slices. More for stacks of neighbouring slices, which networks with three dimensions take; up to 1,000.
-    sigma_px : float
-        Standard deviation of the blur before down-sampling, in high-resolution pixels, from 0 to 100.
-    kernel_a : float
-        Parameter of the bicubic kernel, from -3 to 0.
-    low_field : LowField, optional
-        Fields and sequence; "low-field" needs them.
-    noise_percent : float
-        Standard deviation of the Rician noise in the low-resolution slices, in percent of the unit scale, from 0 to 100; for
-        "blur" and "kspace".
-    noise_seed : int
-        Seed of this noise and of the noise of a lower field; at least 0.
-
-    Raises
-    ------
-    SettingError
-        If a setting is outside its range.
-    """
-
-    degradation: Degradation = "blur"
-    scale: Annotated[int, Meta(ge=1, le=4)] = 2
-    plane: Plane = "axial"
-    slices_per_subject: Annotated[int, Meta(ge=1, le=10_000)] = 40
-    depth: Annotated[int, Meta(ge=1, le=1_000)] = 1
-    sigma_px: Annotated[float, Meta(ge=0, le=100)] = 1.0
-    kernel_a: Annotated[float, Meta(ge=-3, le=0)] = -0.5
-    low_field: LowField | None = None
-    noise_percent: Annotated[float, Meta(ge=0, le=100)] = 0.0
-    noise_seed: Seed = 0
-
-    def __post_init__(self) -> None:
-        check_settings(self)
-        if self.scale not in SCALES_OF_DEGRADATION[self.degradation]:
-            possible = " or ".join(map(str, SCALES_OF_DEGRADATION[self.degradation]))
-            raise SettingError(f"with degradation {self.degradation}, scale must be {possible}, not {self.scale}")
-        if self.degradation == "low-field" and self.low_field is None:
-            raise SettingError(
-                "degradation low-field needs a table pairs.low_field with repetition_time_ms, echo_time_ms and "
-                "flip_angle_deg"
-            )
-        if self.noise_percent > 0 and self.degradation not in ("blur", "kspace"):
-            raise SettingError(f"degradation {self.degradation} takes no noise_percent")
 
 
 @dataclass(frozen=True)
@@ -261,20 +187,33 @@ class TrainingConfig:
                     build_network(self.network_description)
 
     def require_fit(self, network: NetworkDescription) -> None:
-        """Refuse a network whose dimensions are not those of the pairs and of the loss.
+        """Refuse a network that cannot learn from the pairs and with the loss.
 
         Raises
         ------
         SettingError
-            If the network takes stacks and the pairs are slices, or the other way round, or the loss learns filters from
-            stacks.
+            If the network takes stacks and the pairs are slices, or the other way round; the loss learns filters from stacks;
+            the network is told how scans were acquired and the pairs keep the grid; or it is not told and slices are thick.
         """
+        name = self.initial_model or self.network
         stacks = network.dimensions == 3
         if stacks != (self.pairs.depth > 1):
             needed = "stacks: set pairs.depth above 1" if stacks else "slices: pairs.depth must be 1"
-            raise SettingError(f"{self.initial_model or self.network} takes {needed}")
+            raise SettingError(f"{name} takes {needed}")
         if stacks and self.loss.learns_filters:
             raise SettingError("learnable filters are for slices: with stacks, the prior must be NP, LR, FS or TVLR")
+        if not network.takes_acquisition:
+            if self.pairs.degradation == "slices":
+                raise SettingError(
+                    f"{name} cannot be told how thick slices are; with degradation slices, use --from default"
+                )
+        elif not self.pairs.lowers_resolution:
+            raise SettingError(
+                f"{name} enlarges scans, and {self.pairs.degradation} pairs keep their grid; use --degradation blur, kspace or "
+                "slices, or train another network"
+            )
+        elif self.pairs.kernel_a != PairSettings.kernel_a:
+            raise SettingError(f"{name} enlarges with a cubic spline, not with pairs.kernel_a; leave it out")
 
     @property
     def network_description(self) -> NetworkDescription:

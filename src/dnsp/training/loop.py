@@ -84,7 +84,7 @@ def train_network(
         told.on_end(record.model_path)
         return record.model_path
 
-    network, description = make_network(config)
+    network = (start := make_network(config)).network
     pairs = _read_pairs(data, config, output, network=network, resources=resources, fabric=fabric, told=told)
     train_pairs, validation_pairs = pairs[: len(data.training)], pairs[len(data.training) :]
     slices = _choose_fraction(train_pairs, config)
@@ -92,7 +92,7 @@ def train_network(
         write_split(data.split, output / "split.json", overwrite=True)
 
     loss = make_loss(config, train_pairs, slices)
-    parameters = [*network.parameters(), *loss.parameters()]
+    parameters = [*network.learning_parameters(), *loss.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
     first_epoch = record.restore(network, loss, optimiser)
     model, optimiser = fabric.setup(network, optimiser)
@@ -122,7 +122,7 @@ def train_network(
         )
         for step, batch in enumerate(batches, start=epoch * steps_per_epoch):
             _set_learning_rate(optimiser, config.optimiser, step / steps)
-            estimate = model(fabric.to_device(batch.enlarged))
+            estimate = model(*map(fabric.to_device, batch.inputs))
             value = criterion(as_slices(estimate), as_slices(fabric.to_device(batch.reference)))
             fabric.backward(value)
             optimiser.step()
@@ -140,7 +140,7 @@ def train_network(
         fabric.barrier()
 
     if fabric.is_global_zero:
-        save_model(record.model_path, network, make_card(record, description), overwrite=True)
+        save_model(record.model_path, network, make_card(record, start), overwrite=True)
     fabric.barrier()
     told.on_end(record.model_path)
     return record.model_path
@@ -206,12 +206,14 @@ def _mean_psnr(model: nn.Module, pairs: Sequence[SlicePairs], fabric: Fabric) ->
     qualities = [
         psnr(true.numpy(), estimate.numpy(), data_range=1.0)
         for subject in pairs
-        for enlarged, reference in zip(subject.enlarged, subject.reference, strict=True)
-        for estimate, true in zip(_sharpen(model, enlarged, fabric), as_slices(reference[None]), strict=True)
+        for index, reference in enumerate(subject.reference)
+        for estimate, true in zip(
+            _sharpen(model, subject.inputs(index), fabric), as_slices(reference[None]), strict=True
+        )
     ]
     return sum(qualities) / len(qualities)
 
 
-def _sharpen(model: nn.Module, enlarged: Tensor, fabric: Fabric) -> Tensor:
-    sharpened: Tensor = model(fabric.to_device(enlarged[None]))
+def _sharpen(model: nn.Module, inputs: tuple[Tensor, ...], fabric: Fabric) -> Tensor:
+    sharpened: Tensor = model(*map(fabric.to_device, inputs))
     return as_slices(sharpened.clamp(0, 1).cpu())

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import torch
 
-from dnsp.errors import SettingError
 from dnsp.networks import (
+    ModelCard,
     Network,
     NetworkDescription,
     build_network,
@@ -27,10 +27,14 @@ __all__ = ["StartingNetwork", "find_initial_model", "make_loss", "make_network"]
 
 
 class StartingNetwork(NamedTuple):
-    """A network as training starts with it, and its description."""
+    """A network as training starts with it, its description, and the card that the new model goes on with.
+
+    A network with parts that stay fixed keeps its card, for what the card says of these parts still holds.
+    """
 
     network: Network
     description: NetworkDescription
+    card: ModelCard | None = None
 
 
 def find_initial_model(config: TrainingConfig) -> Path | None:
@@ -64,21 +68,20 @@ def make_network(config: TrainingConfig) -> StartingNetwork:
         network, card = load_model(initial, trust=config.network if is_class_name(config.network) else "")
         description = card.network
         config.require_fit(description)
-        if network.takes_acquisition:
-            raise SettingError(
-                f"{config.initial_model} is told how each scan was acquired, which dnsp train does not do; start from another "
-                "model, for example paper-x2"
-            )
         network.train().requires_grad_()
+        kept = card if network.fixed_parts else None
     else:
+        kept = None
         description = config.network_description
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build_network(description)
+    for part in network.fixed_parts:
+        network.get_submodule(part).requires_grad_(requires_grad=False)
     network.convolution_dtype = config.convolution_dtype
     if network.dimensions == 2:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return StartingNetwork(network, description)
+    return StartingNetwork(network, description, kept)
 
 
 def make_loss(

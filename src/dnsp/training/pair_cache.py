@@ -7,12 +7,10 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from dnsp.data import PairedScan, Scan
@@ -20,7 +18,7 @@ from dnsp.errors import DataError
 from dnsp.io.atomic import make_folder, replace_file
 from dnsp.io.names import make_file_name
 from dnsp.networks import Network
-from dnsp.training.config import PairSettings
+from dnsp.training.pair_settings import PairSettings, name_settings
 from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
 __all__ = ["cache_pairs"]
@@ -42,10 +40,10 @@ def cache_pairs(
 ) -> list[SlicePairs]:
     """Make the pairs of every subject that is not in the cache yet, and map all of them into memory.
 
-    Each subject has one ``.npy`` file, which appears whole or not at all, so that a stopped call resumes with the subjects
-    that are missing. The name holds the subject and a digest of the settings and of the scans' paths, sizes and times: a
-    changed scan, or other settings, give another file. The file ends with a digest of its content; a file that was damaged
-    or altered is made again.
+    Each subject has one ``.npy`` file with its images, and after them what the network is told of each slice. The file appears
+    whole or not at all, so that a stopped call resumes with the subjects that are missing. The name holds the subject and a
+    digest of the settings and of the scans' paths, sizes and times: a changed scan, or other settings, give another file. The
+    file ends with a digest of its content; a file that was damaged or altered is made again.
 
     Parameters
     ----------
@@ -56,7 +54,8 @@ def cache_pairs(
     folder : Path
         The cache; made if it is missing. Runs may share it, also at the same time.
     network : Network, optional
-        Adds the channels that it takes beside the enlarged image. Networks with the same `Network.input_names` share files.
+        Adds the channels that it takes beside the enlarged image, and is told of the acquisition if it takes one. Networks with
+        the same `Network.inputs_key` share files.
     workers : int
         Subjects that are made at the same time; each takes the memory of a scan or two.
     on_subject : callable, optional
@@ -96,6 +95,8 @@ def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, network:
     both = np.concatenate([pairs.enlarged.numpy(), pairs.reference.numpy()], axis=1)
     with replace_file(file, overwrite=True, error=DataError) as unfinished, unfinished.open("w+b") as opened:
         np.save(opened, both, allow_pickle=False)
+        if pairs.conditions.numel():
+            np.save(opened, pairs.conditions.numpy(), allow_pickle=False)
         opened.write(_digest(opened, opened.tell()))
 
 
@@ -113,13 +114,20 @@ def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
             length = opened.seek(0, os.SEEK_END) - _DIGEST_LENGTH
             if length < 0 or _digest(opened, length) != opened.read():
                 return None
-        both: npt.NDArray[np.float32] = np.load(file, mmap_mode="c", allow_pickle=False)  # torch needs writable memory
+            both: np.memmap[Any, np.dtype[np.float32]] = np.load(
+                file, mmap_mode="c", allow_pickle=False
+            )  # torch needs writable memory
+            end = both.offset + both.nbytes
+            conditions = []
+            if end < length:
+                opened.seek(end)
+                conditions = [torch.from_numpy(np.load(opened, allow_pickle=False))]
     except (OSError, ValueError, EOFError):
         return None
     if both.dtype != np.float32 or both.ndim not in (4, 5) or both.shape[1] < 2:
         return None
     channels = torch.from_numpy(both)
-    return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:])
+    return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:], *conditions)
 
 
 def _digest(file: BinaryIO, length: int) -> bytes:
@@ -135,6 +143,6 @@ def _file_name(scan: Scan | PairedScan, settings: PairSettings, network: Network
     sources = [scan.low, scan.high] if isinstance(scan, PairedScan) else [scan.path]
     files = [file for source in sources for file in (sorted(source.rglob("*")) if source.is_dir() else [source])]
     facts = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    inputs = network.input_names[1:] if network is not None else ()
-    what = json.dumps([_FORMAT, scan.subject_id, asdict(settings), inputs, facts], sort_keys=True)
+    inputs = network.inputs_key if network is not None else ()
+    what = json.dumps([_FORMAT, scan.subject_id, name_settings(settings), inputs, facts], sort_keys=True)
     return f"{make_file_name(scan.subject_id)}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.npy"

@@ -25,6 +25,12 @@ class PatchBatch(NamedTuple):
 
     enlarged: Tensor
     reference: Tensor
+    conditions: Tensor  # (B, K): what the network is told of each patch; (B, 0) if it takes nothing
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the network is called with."""
+        return (self.enlarged, self.conditions) if self.conditions.numel() else (self.enlarged,)
 
 
 class Patches:
@@ -78,11 +84,14 @@ class Patches:
         """Cut some of the patches, in the order given."""
         side = self._side
         cuts: tuple[list[Tensor], list[Tensor]] = ([], [])
+        conditions = []
         for number, index, top, left, turn in self._places[np.asarray(indices)].tolist():
             subject = self._pairs[number]
             for cut, images in zip(cuts, (subject.enlarged, subject.reference), strict=True):
                 cut.append(_turn(images[index, ..., top : top + side, left : left + side], turn))
-        return PatchBatch(torch.stack(cuts[0]), torch.stack(cuts[1]))
+            told = subject.conditions
+            conditions.append(told[index, int(_exchanges_axes(turn))] if told.numel() else told)
+        return PatchBatch(torch.stack(cuts[0]), torch.stack(cuts[1]), torch.stack(conditions))
 
 
 def shuffled_batches(
@@ -132,4 +141,8 @@ def _turn(patch: Tensor, turn: int) -> Tensor:
         patch = patch.flip(-2)
     if turn & 2:
         patch = patch.flip(-1)
-    return patch.transpose(-2, -1) if turn & 4 else patch
+    return patch.transpose(-2, -1) if _exchanges_axes(turn) else patch
+
+
+def _exchanges_axes(turn: int) -> bool:
+    return bool(turn & 4)

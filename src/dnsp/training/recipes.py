@@ -10,7 +10,8 @@ from typing import Any
 
 from dnsp.errors import SettingError
 from dnsp.networks import is_class_name
-from dnsp.training.config import SCALES_OF_DEGRADATION, TrainingConfig
+from dnsp.training.config import TrainingConfig
+from dnsp.training.pair_settings import SCALES_OF_DEGRADATION
 from dnsp.training.typed_settings import convert_settings
 
 __all__ = ["make_config", "rename_old_settings"]

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -16,8 +17,10 @@ from dnsp._version import __version__
 from dnsp.errors import DataError, SettingError, TrainingError
 from dnsp.io import write_table
 from dnsp.io.atomic import make_folder
-from dnsp.networks import ModelCard, NetworkDescription
+from dnsp.io.file_access import require_file
+from dnsp.networks import ModelCard
 from dnsp.training.config import TrainingConfig
+from dnsp.training.modules import StartingNetwork
 from dnsp.training.recipes import rename_old_settings
 from dnsp.training.run_data import TrainingData
 from dnsp.training.run_state import RunIdentity, RunState, read_state, write_state
@@ -153,16 +156,20 @@ def write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     write_table(path, columns, ([row[name] for name in columns] for row in rows), overwrite=True, error=TrainingError)
 
 
-def make_card(record: RunRecord, network: NetworkDescription) -> ModelCard:
-    """Describe a finished run's model."""
+def make_card(record: RunRecord, start: StartingNetwork) -> ModelCard:
+    """Describe a finished run's model.
+
+    Where the card of the initial model still holds, the run is added to its data, settings and figures, each as the last of
+    the list ``fine_tuning``, and its scale to the scales.
+    """
     figures: dict[str, Any] = {}
     if "psnr_db" in record.rows[-1]:
         figures = {
             "validation_psnr_db": round(record.rows[-1]["psnr_db"], 3),
             "protocol": "mean over the validation subjects' slices, whole slice clipped to [0, 1], data range 1",
         }
-    return ModelCard(
-        network=network,
+    card = ModelCard(
+        network=start.description,
         scales=(record.config.pairs.scale,),
         data={**record.data, **record.counts},
         settings=record.config.to_dict(),
@@ -173,11 +180,30 @@ def make_card(record: RunRecord, network: NetworkDescription) -> ModelCard:
             **{name: version(name) for name in ("torch", "numpy")},
         },
     )
+    return card if start.card is None else _add_run(start.card, card, fixed_parts=start.network.fixed_parts)
+
+
+def _add_run(initial: ModelCard, run: ModelCard, *, fixed_parts: Sequence[str]) -> ModelCard:
+    return msgspec.structs.replace(
+        initial,
+        scales=tuple(sorted({*initial.scales, *(scale for scale in run.scales if scale > 1)})),
+        data=_add_fine_tuning(initial.data, run.data),
+        settings=_add_fine_tuning(initial.settings, {**run.settings, "fixed_parts": list(fixed_parts)}),
+        figures=_add_fine_tuning(initial.figures, run.figures),
+        versions=run.versions,
+    )
+
+
+def _add_fine_tuning(earlier: Mapping[str, Any], latest: dict[str, Any]) -> dict[str, Any]:
+    before = earlier.get("fine_tuning")
+    return {**earlier, "fine_tuning": [*(before if isinstance(before, list) else []), latest]}
 
 
 def _digest_file(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        require_file(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 

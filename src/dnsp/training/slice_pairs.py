@@ -10,16 +10,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dnsp.acquisition import add_rician_noise, bicubic_enlarge, blur_downsample, crop_kspace, lower_field_volume
+from dnsp.acquisition import bicubic_enlarge, lower_field_volume, spline_enlarge
 from dnsp.data import PairedScan, Scan, choose_slices, unit_slices
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import read_scan
-from dnsp.networks import Network
-from dnsp.seeds import derive_seed
-from dnsp.training.config import PairSettings
-from dnsp.volume import Volume, plane_axis
+from dnsp.networks import AcquisitionNetwork, Network
+from dnsp.training.conditions import make_conditioned_inputs
+from dnsp.training.low_resolution import SampledSlices, sample_slices
+from dnsp.training.pair_settings import PairSettings
+from dnsp.training.thick_pairs import thick_slices
+from dnsp.volume import Plane, Volume, plane_axis
 
-__all__ = ["SlicePairs", "as_slices", "lower_resolution", "make_pairs"]
+__all__ = ["SlicePairs", "as_slices", "make_pairs"]
+
+_NO_CONDITIONS = torch.empty(0)
 
 
 class SlicePairs(NamedTuple):
@@ -28,14 +32,21 @@ class SlicePairs(NamedTuple):
     subject_id: str
     enlarged: Tensor  # (S, C, H, W) on the grid of the reference, (S, C, D, H, W) for stacks; C as the network declares
     reference: Tensor  # (S, 1, H, W), or (S, 1, D, H, W)
+    conditions: Tensor = _NO_CONDITIONS  # (S, 2, K): what the network is told of a slice, and of the transposed slice
+
+    def inputs(self, index: int) -> tuple[Tensor, ...]:
+        """Give what the network is called with for one whole slice or stack: a batch of one."""
+        images = self.enlarged[index : index + 1]
+        return (images, self.conditions[index : index + 1, 0]) if self.conditions.numel() else (images,)
 
 
 def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Network | None = None) -> SlicePairs:
     """Read a subject's scan, or pair of scans, and make pairs of slices for training, on the unit scale.
 
-    With ``blur`` and ``kspace`` the low-resolution slice keeps the intensity scale of its reference and is enlarged
-    bicubically. With ``low-field`` and ``paired`` the low-quality scan lies on the grid of the reference and is brought to
-    the unit scale by its own intensities, as it is when a scan is enhanced.
+    With ``blur``, ``kspace`` and ``slices`` the low-resolution slice keeps the intensity scale of its reference. It is
+    enlarged bicubically (thick slices: by cubic spline), or as a network that is told of the acquisition begins. With
+    ``low-field`` and ``paired`` the low-quality scan lies on the grid of the reference and is brought to the unit scale by its
+    own intensities, as it is when a scan is enhanced. A pair with ``slices`` has a thick scan (`thick_slices`).
 
     Parameters
     ----------
@@ -44,15 +55,18 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
     settings : PairSettings
         The slices and their degradation.
     network : Network, optional
-        Adds the channels that it takes beside the enlarged image (`Network.add_inputs`).
+        Adds the channels that it takes beside the enlarged image (`Network.add_inputs`). An `AcquisitionNetwork` makes its
+        inputs itself, and is told the truth or what its estimator finds.
 
     Raises
     ------
     DataError, VolumeError
         If a scan cannot be read, has too few slices or no contrast, or the two of a pair are not on one grid.
+    SettingError
+        If an `AcquisitionNetwork` meets a degradation that keeps the grid.
     """
     paired = isinstance(scan, PairedScan)
-    if paired != (settings.degradation == "paired"):
+    if settings.degradation != "slices" and paired != (settings.degradation == "paired"):
         raise DataError(
             f"subject {scan.subject_id}: {'pairs' if paired else 'single scans'} cannot be trained on with "
             f"degradation {settings.degradation}"
@@ -61,24 +75,65 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
     high = read_scan(path)
     try:
         indices = _stacked(choose_slices(high, plane=settings.plane, count=settings.slices_per_subject), high, settings)
-        reference = unit_slices(high, plane=settings.plane, indices=indices)
-        if settings.degradation in ("blur", "kspace"):
-            low_res = lower_resolution(_stack(reference), settings=settings, subject_id=scan.subject_id)
-            size = (reference.shape[-2], reference.shape[-1])
-            enlarged = bicubic_enlarge(low_res, scale=settings.scale, size=size, kernel_a=settings.kernel_a)
+        reference = _stack(unit_slices(high, plane=settings.plane, indices=indices))
+        groups = _lower(scan, high, reference, settings=settings, indices=indices)
+        if isinstance(network, AcquisitionNetwork):
+            if not groups:
+                raise SettingError(
+                    f"a network that is told of the acquisition cannot learn from {settings.degradation} pairs"
+                )
+            noise_sigma = None if paired else settings.noise_percent / 100
+            told = make_conditioned_inputs(network, groups, size=_size(reference), noise_sigma=noise_sigma)
+            return SlicePairs(scan.subject_id, told[0], reference, told[1])
+        if groups:
+            enlarged = _enlarge(groups, reference, settings)
         else:
             low = read_scan(scan.low) if isinstance(scan, PairedScan) else _lower_field(high, scan.subject_id, settings)
             _require_one_grid(low, high)
             enlarged = _stack(unit_slices(low, plane=settings.plane, indices=indices))
     except (DataError, VolumeError) as error:
         raise DataError(f"{path}: {error}") from error
-    images, references = (_in_stacks(slices, settings.depth) for slices in (enlarged, _stack(reference)))
+    images, references = (_in_stacks(slices, settings.depth) for slices in (enlarged, reference))
     return SlicePairs(scan.subject_id, images if network is None else network.add_inputs(images), references)
 
 
 def as_slices(images: Tensor) -> Tensor:
     """Lay stacks (B, 1, D, H, W) out as slices (B D, 1, H, W), which the loss and the PSNR are made for."""
     return images.movedim(2, 1).flatten(0, 1) if images.ndim == 5 else images
+
+
+def _lower(
+    scan: Scan | PairedScan, high: Volume, reference: Tensor, *, settings: PairSettings, indices: Sequence[int]
+) -> list[SampledSlices]:
+    """Give the low-resolution slices and how they were sampled; nothing where the low-quality scan keeps the grid."""
+    if not settings.lowers_resolution:
+        return []
+    if isinstance(scan, PairedScan):
+        return [thick_slices(read_scan(scan.low), high, settings=settings, indices=indices)]
+    pixel_mm = _pixel_mm(high, settings.plane)
+    return sample_slices(reference, settings=settings, subject_id=scan.subject_id, pixel_mm=pixel_mm)
+
+
+def _enlarge(groups: Sequence[SampledSlices], reference: Tensor, settings: PairSettings) -> Tensor:
+    """Enlarge low-resolution slices to the grid of their references."""
+    size = _size(reference)
+    if settings.degradation != "slices":
+        return bicubic_enlarge(groups[0].low_res, scale=settings.scale, size=size, kernel_a=settings.kernel_a)
+    enlarged = torch.empty_like(reference)
+    for group in groups:
+        enlarged[group.places] = spline_enlarge(group.low_res, size, group.factors)
+    return enlarged
+
+
+def _size(images: Tensor) -> tuple[int, int]:
+    return images.shape[-2], images.shape[-1]
+
+
+def _pixel_mm(volume: Volume, plane: Plane) -> tuple[float, float]:
+    """Give the distance of pixels along the rows and columns of slices, as `Volume.slices` cuts them."""
+    axis = plane_axis(volume.affine, plane)
+    rows, columns = (other for other in range(3) if other != axis)
+    return volume.spacing_mm[rows], volume.spacing_mm[columns]
 
 
 def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> list[int]:
@@ -94,33 +149,6 @@ def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> 
 
 def _in_stacks(images: Tensor, depth: int) -> Tensor:
     return images if depth == 1 else images.reshape(-1, depth, *images.shape[1:]).movedim(1, 2)
-
-
-def lower_resolution(reference: Tensor, *, settings: PairSettings, subject_id: str = "") -> Tensor:
-    """Lower the resolution of all slices of a subject (S, 1, H, W) by blur and block means or by truncated k-space.
-
-    With `settings.noise_percent` the result is Rician: complex noise is added, then the magnitude is taken. The noise
-    depends on `settings.noise_seed` and the subject alone.
-
-    Raises
-    ------
-    SettingError
-        If the degradation is neither of the two, or noise has no subject.
-    """
-    match settings.degradation:
-        case "blur":
-            low_res = blur_downsample(reference, scale=settings.scale, sigma_px=settings.sigma_px)
-        case "kspace":
-            low_res = crop_kspace(reference, scale=settings.scale)
-        case other:
-            raise SettingError(f"blur and kspace lower the resolution, {other} does not")
-    if settings.noise_percent == 0:
-        return low_res
-    if not subject_id:
-        raise SettingError("noise needs a subject_id, from which it is drawn")
-    seed = derive_seed(settings.noise_seed, subject_id, "low-resolution noise")
-    generator = torch.Generator().manual_seed(seed % 2**63)
-    return add_rician_noise(low_res, sigma=settings.noise_percent / 100, generator=generator)
 
 
 def _lower_field(high: Volume, subject_id: str, settings: PairSettings) -> Volume:

@@ -111,8 +111,8 @@ def test_writing_that_fails_half_way_changes_nothing(
     before = listing(tmp_path)
     pieces_of = dnsp.io.nifti._pieces_of
 
-    def broken(voxels):
-        for count, piece in enumerate(pieces_of(voxels)):
+    def broken(voxels, storage):
+        for count, piece in enumerate(pieces_of(voxels, storage)):
             if count == 4:
                 assert any(path.name.startswith(".dnsp-") for path in tmp_path.iterdir())
                 raise problem

@@ -33,15 +33,20 @@ def random_images(*shape):
     return torch.rand(shape, generator=torch.Generator().manual_seed(3))
 
 
+def random_starts(*shape):
+    """Images as `AcquisitionAware.begin` gives them: by spline, and with the blur undone."""
+    images = random_images(shape[0], 1, *shape[1:])
+    return torch.cat([images, images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(4))], 1)
+
+
 @pytest.mark.parametrize("size", [(16, 16), (17, 16), (15, 21)])
 def test_any_size_goes_through(size):
-    image = random_images(2, 1, *size)
-    assert small_network()(image, torch.rand(2, CONDITION_LENGTH)).shape == image.shape
+    assert small_network()(random_starts(2, *size), torch.rand(2, CONDITION_LENGTH)).shape == (2, 1, *size)
 
 
 def test_a_shared_acquisition_gives_what_one_per_image_gives():
     network = small_network()
-    images, condition = random_images(3, 1, 20, 18), belief().vector()[None]
+    images, condition = random_starts(3, 20, 18), belief().vector()[None]
     apart = network(images, condition.expand(3, -1))
     with torch.no_grad():
         torch.testing.assert_close(network(images, condition), apart)
@@ -51,27 +56,38 @@ def test_the_image_is_not_rounded_by_half_precision():
     network = small_network(torch.bfloat16)
     torch.nn.init.zeros_(network.network.last.weight)
     torch.nn.init.zeros_(network.network.last.bias)
-    image = 1 + 1e-4 * random_images(1, 1, 16, 16)
-    assert torch.equal(network(image, belief().vector()[None]), image)
+    starts = 1 + 1e-4 * random_starts(1, 16, 16)
+    starts[:, 1] = starts[:, 0]
+    assert torch.equal(network(starts, belief().vector()[None]), starts[:, :1])
 
 
-def test_fresh_weights_start_near_the_interpolated_image():
+def test_fresh_weights_start_near_the_image_with_its_blur_undone():
     torch.manual_seed(0)
     network = AcquisitionAware()
-    image = random_images(1, 1, 32, 32)
+    starts = random_starts(1, 32, 32)
     with torch.no_grad():
-        assert float((network(image, belief().vector()[None]) - image).abs().max()) < 0.05
+        assert float((network(starts, belief().vector()[None]) - starts[:, 1:]).abs().max()) < 0.05
+
+
+def test_the_result_begins_with_as_much_of_the_undone_blur_as_the_acquisition_deserves():
+    network, starts = small_network(), random_starts(1, 16, 16)
+    for layer in (network.network.last, network.network.trusting[-1]):
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    torch.nn.init.constant_(network.network.trusting[-1].bias, 0.25)
+    expected = 0.75 * starts[:, :1] + 0.25 * starts[:, 1:]
+    torch.testing.assert_close(network(starts, belief().vector()[None]), expected)
 
 
 def test_the_acquisition_changes_the_result():
-    network, image = small_network(), random_images(1, 1, 16, 16)
+    network, image = small_network(), random_starts(1, 16, 16)
     assert not torch.equal(network(image, belief(2.0).vector()[None]), network(image, belief(3.0).vector()[None]))
 
 
 def test_pixels_beyond_the_receptive_radius_change_nothing():
     network = small_network()
     radius = network.receptive_radius
-    image = random_images(1, 1, 1, 2 * radius + 40).expand(1, 1, 2, -1).clone()
+    image = random_starts(1, 1, 2 * radius + 40).expand(1, 2, 2, -1).clone()
     changed = image.clone()
     changed[..., 0] += 1
     with torch.no_grad():
@@ -154,11 +170,11 @@ def test_the_result_stays_within_the_local_range():
 
 
 def test_bfloat16_changes_little():
-    image, condition = random_images(1, 1, 32, 32), belief().vector()[None]
+    starts, condition = random_starts(1, 32, 32), belief().vector()[None]
     with torch.no_grad():
-        exact, fast = (small_network(dtype)(image, condition) for dtype in (torch.float32, torch.bfloat16))
+        exact, fast = (small_network(dtype)(starts, condition) for dtype in (torch.float32, torch.bfloat16))
     apart = float((exact - fast).square().mean().sqrt())
-    assert 0 < apart < 0.02 * float((exact - image).square().mean().sqrt())
+    assert 0 < apart < 0.02 * float((exact - starts[:, :1]).square().mean().sqrt())
     assert not torch.equal(fast, fast.bfloat16().float())
 
 

@@ -1,5 +1,7 @@
 """The cache of pairs: made once, whole or not at all, mapped from disk, and made anew when anything changed."""
 
+import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -62,6 +64,26 @@ def test_other_settings_or_a_changed_scan_make_other_pairs(scans, tmp_path, writ
     write_head(scans[0].path, seed=99)
     (changed,) = cache_pairs(scans[:1], settings=SETTINGS, folder=tmp_path)
     assert not torch.equal(before.reference, changed.reference)
+
+
+def test_the_name_of_a_file_is_that_of_earlier_versions(scans, tmp_path):
+    cache_pairs(scans[:1], settings=SETTINGS, folder=tmp_path / "cache")
+    settings = {
+        "degradation": "blur",
+        "scale": 2,
+        "plane": "axial",
+        "slices_per_subject": 4,
+        "depth": 1,
+        "sigma_px": 1.0,
+        "kernel_a": -0.5,
+        "low_field": None,
+        "noise_percent": 0.0,
+        "noise_seed": 0,
+    }
+    state = scans[0].path.stat()
+    facts = [(str(scans[0].path.resolve()), state.st_size, state.st_mtime_ns)]
+    digest = hashlib.sha256(json.dumps([2, "a", settings, [], facts], sort_keys=True).encode()).hexdigest()
+    assert [file.name for file in (tmp_path / "cache").iterdir()] == [f"a-{digest[:16]}.npy"]
 
 
 def altered(content):

@@ -1,0 +1,304 @@
+"""Enhance many scans: files, folders, or a BIDS data set."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from dnsp.cohorts.derivatives import begin_derivatives, derivative_path, source_uri
+from dnsp.cohorts.enhancement import FileOutcome, enhance_file, own_fields
+from dnsp.cohorts.failures import FailureRecords
+from dnsp.cohorts.pages import require_page_packages, write_index
+from dnsp.cohorts.scan_files import FileOptions, find_inputs, make_output_folders, require_separate, result_name
+from dnsp.cohorts.settings import EnhancementSettings
+from dnsp.data.bids import BidsScan, BidsSelection, find_bids_scans, read_bids_metadata
+from dnsp.errors import DataError, DataWarning, DnspError, MissingExtraError, SettingError
+from dnsp.jobs import DaskCluster, Job, JobCallback, JobResult, LocalProcesses, run_jobs
+
+__all__ = ["enhance_bids", "enhance_files", "summarise_cohort"]
+
+
+def enhance_files(
+    source: str | Path | Sequence[str | Path],
+    output: str | Path,
+    settings: EnhancementSettings | None = None,
+    *,
+    options: FileOptions | None = None,
+    workers: LocalProcesses | DaskCluster | None = None,
+    callback: JobCallback | None = None,
+) -> list[JobResult]:
+    """Enhance a scan, several scans, or every scan of a folder. One that fails stops no other one.
+
+    Scans that are done are skipped: the `value` of their result is "done before". In a folder of results, ``failed.tsv`` lists
+    the scans that failed.
+
+    Parameters
+    ----------
+    source : str, Path or sequence of these
+        As in `find_inputs`; of several, the results go into the folder `output`.
+    output
+        As in `find_inputs`.
+    settings : EnhancementSettings, optional
+        How the scans are enhanced.
+    options : FileOptions, optional
+        How they are read and written.
+    workers : LocalProcesses or DaskCluster, optional
+        Who does the work; by default this process, one scan after the other.
+    callback : JobCallback, optional
+        Told about each scan, and within it about each slice.
+
+    Returns
+    -------
+    list of JobResult
+        One for each scan.
+
+    Raises
+    ------
+    DataError
+        As in `find_inputs`, or if a folder for the results cannot be written to.
+    SettingError, ModelError
+        If the settings or the model cannot be used.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from dnsp import Volume
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Volume(np.arange(144.0).reshape(6, 6, 4), np.eye(4)).save(f"{folder}/scan.nii.gz")
+    ...     settings = EnhancementSettings(method="bicubic")
+    ...     results = [enhance_files(f"{folder}/scan.nii.gz", f"{folder}/sharp.nii.gz", settings) for _ in range(2)]
+    >>> [(result.name, result.value) for [result] in results]
+    [('scan.nii.gz', 'enhanced'), ('scan.nii.gz', 'done before')]
+    """
+    output, settings, options = Path(output), settings or EnhancementSettings(), options or FileOptions()
+    settings.choose()
+    _require_packages(options)
+    sources = [Path(source)] if isinstance(source, (str, Path)) else [Path(one) for one in source]
+    if isinstance(workers, DaskCluster):  # its workers may work in another folder
+        sources, output = [path.absolute() for path in sources], output.absolute()
+        settings = settings.with_absolute_paths()
+    inputs = _find_all(sources, output, options)
+    make_output_folders(inputs, output)
+    in_folder = all(target != output for _, target in inputs)
+    index = output / "index.html" if in_folder and options.page else None
+    scans = [
+        _ScanJob(_name_below(sources, scan), target, partial(_enhance_plain, scan, target, settings, options, index))
+        for scan, target in inputs
+    ]
+    folder = output if in_folder else None
+    return _enhance(scans, workers=workers, callback=callback, folder=folder, with_index=options.page)
+
+
+def enhance_bids(
+    dataset: str | Path,
+    output: str | Path,
+    settings: EnhancementSettings | None = None,
+    *,
+    selection: BidsSelection | None = None,
+    options: FileOptions | None = None,
+    workers: LocalProcesses | DaskCluster | None = None,
+    callback: JobCallback | None = None,
+) -> list[JobResult]:
+    """Enhance the scans of a BIDS data set into a BIDS derivative data set. One that fails stops no other one.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        The data set's folder.
+    output : str or Path
+        The folder of the results, which may be ``derivatives/dnsp`` in the data set.
+    settings, options, workers, callback
+        As in `enhance_files`.
+    selection : BidsSelection, optional
+        Which scans; by default every anatomical one.
+
+    Returns
+    -------
+    list of JobResult
+        One for each scan; scans that are done have the value "done before".
+
+    Raises
+    ------
+    DataError
+        If the data set has no such scan, or the folder of the results cannot be used.
+    SettingError, ModelError
+        If the settings or the model cannot be used.
+    """
+    dataset, output = Path(dataset), Path(output)
+    settings, options = settings or EnhancementSettings(), options or FileOptions()
+    if isinstance(workers, DaskCluster):
+        dataset, output = dataset.absolute(), output.absolute()
+        settings = settings.with_absolute_paths()
+    _require_packages(options)
+    if options.dicom:
+        raise SettingError("--dicom writes no BIDS data set; leave it out, or name a folder with --output")
+    found = find_bids_scans(dataset, selection)
+    settings.choose()  # refuses what does not fit, before anything starts
+    resolution = settings.resolution_label
+    inputs = [(scan.path, derivative_path(scan, dataset, output, resolution=resolution)) for scan in found]
+    require_separate(inputs)
+    begin_derivatives(dataset, output)
+    make_output_folders(inputs, output)
+    index = output / "index.html" if options.page else None
+    scans = [
+        _ScanJob(
+            scan.path.relative_to(dataset).as_posix(),
+            target,
+            partial(_enhance_bids_scan, scan, dataset, target, settings, options, index),
+        )
+        for scan, (_, target) in zip(found, inputs, strict=True)
+    ]
+    return _enhance(scans, workers=workers, callback=callback, folder=output, with_index=options.page)
+
+
+def summarise_cohort(output: str | Path) -> Path:
+    """Write ``failed.tsv`` and the index of a folder of results, for example when the last job of an array has ended.
+
+    Parameters
+    ----------
+    output : str or Path
+        The folder of the results.
+
+    Returns
+    -------
+    Path
+        The index, ``index.html``.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or a file cannot be written.
+    MissingExtraError
+        If Jinja2 is not installed.
+    """
+    folder = Path(output)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; enhance the scans first (dnsp enhance BIDS_DIR OUT participant)")
+    require_page_packages()
+    return write_index(folder, FailureRecords(folder).write_table())
+
+
+class _ScanJob(NamedTuple):
+    name: str
+    output: Path
+    work: Callable[..., FileOutcome]
+
+
+def _enhance(
+    scans: Sequence[_ScanJob],
+    *,
+    workers: LocalProcesses | DaskCluster | None,
+    callback: JobCallback | None,
+    folder: Path | None,
+    with_index: bool,
+) -> list[JobResult]:
+    """Do the jobs; with the folder of the results, keep a record of those that fail, and write the index of the cohort."""
+    callback = callback or JobCallback()
+    if workers is None:
+        jobs = [Job(scan.name, scan.output, partial(scan.work, on_slice=callback.on_progress)) for scan in scans]
+    else:
+        jobs = [Job(scan.name, scan.output, scan.work) for scan in scans]
+    if folder is None:
+        return run_jobs(jobs, callback=callback, workers=workers)
+    records = FailureRecords(folder)
+    try:
+        return run_jobs(jobs, callback=_Recorder(callback, records), workers=workers)
+    finally:
+        failed = records.write_table()
+        if with_index:
+            write_index(folder, failed)
+
+
+def _require_packages(options: FileOptions) -> None:
+    if options.dicom and (options.page or options.preview):
+        raise SettingError("--report and --preview show NIfTI results; leave them out, or leave out --dicom")
+    if options.page:
+        require_page_packages()
+    if options.preview and find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", extra="report")
+
+
+class _Recorder(JobCallback):
+    """Keep a record of each scan that fails, and pass everything on."""
+
+    def __init__(self, follower: JobCallback, records: FailureRecords) -> None:
+        self._follower, self._records = follower, records
+
+    def on_start(self, total: int) -> None:
+        self._follower.on_start(total)
+
+    def on_job(self, name: str) -> None:
+        self._follower.on_job(name)
+
+    def on_progress(self, done: int, total: int) -> None:
+        self._follower.on_progress(done, total)
+
+    def on_job_value(self, name: str, value: object) -> None:
+        self._follower.on_job_value(name, value)
+
+    def on_job_end(self, name: str, error: DnspError | None) -> None:
+        self._records.update(name, error)
+        self._follower.on_job_end(name, error)
+
+
+def _enhance_plain(
+    scan: Path,
+    target: Path,
+    settings: EnhancementSettings,
+    options: FileOptions,
+    index: Path | None,
+    *,
+    on_slice: Callable[[int, int], None] | None = None,
+) -> FileOutcome:
+    fields = {name: value for name, value in own_fields(scan).items() if name != "Sources"}
+    return enhance_file(scan, target, settings, options=options, fields=fields, index=index, on_slice=on_slice)
+
+
+def _enhance_bids_scan(
+    scan: BidsScan,
+    dataset: Path,
+    target: Path,
+    settings: EnhancementSettings,
+    options: FileOptions,
+    index: Path | None,
+    *,
+    on_slice: Callable[[int, int], None] | None = None,
+) -> FileOutcome:
+    try:
+        fields = read_bids_metadata(scan, dataset)
+    except DataError as error:
+        warnings.warn(str(error), DataWarning, stacklevel=2)
+        fields = {}
+    fields |= {
+        "Sources": [source_uri(scan, dataset)],
+        "Resolution": settings.resolution,
+    }
+    return enhance_file(scan.path, target, settings, options=options, fields=fields, index=index, on_slice=on_slice)
+
+
+def _find_all(sources: Sequence[Path], output: Path, options: FileOptions) -> list[tuple[Path, Path]]:
+    if len(sources) == 1:
+        return find_inputs(sources[0], output, options=options)
+    if output.exists() and not output.is_dir():
+        raise DataError(f"{output}: this is a file; for several scans, name a folder with --output")
+    inputs: list[tuple[Path, Path]] = []
+    for source in sources:
+        target = output / source.resolve().name
+        whole = target if options.dicom else output / result_name(source)
+        if source.is_dir():
+            found = find_inputs(source, target, options=options)
+            inputs += [(scan, whole if place == target else place) for scan, place in found]
+        else:
+            inputs.append((source, whole))
+    return require_separate(inputs)
+
+
+def _name_below(sources: Sequence[Path], scan: Path) -> str:
+    """Name a scan by its path below the folder that was given, or by its file name."""
+    folder = next((source for source in sources if source in scan.parents), None)
+    return scan.name if folder is None else scan.relative_to(folder).as_posix()

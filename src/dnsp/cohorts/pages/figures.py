@@ -1,0 +1,61 @@
+"""The figures that vouch for a result, as the pages show them: read from its .json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+__all__ = ["FIGURES", "Figure", "figure_values"]
+
+
+class Figure(NamedTuple):
+    """A figure: its name, how it is written, and what it means."""
+
+    name: str
+    form: str
+    meaning: str
+
+    def show(self, value: float | None) -> str:
+        """Write a value; a dash where there is none."""
+        return "\N{EN DASH}" if value is None else self.form.format(value)
+
+
+FIGURES = (
+    Figure(
+        "Consistency",
+        "{:.2%}",
+        "Difference between the scan and the result sampled as the scan was. 0 is best.",
+    ),
+    Figure("ConsistencyOfSpline", "{:.2%}", "The same for cubic spline interpolation."),
+    Figure(
+        "Overshoot",
+        "{:.2%}",
+        "Share of the head's voxels that lie far outside the range of the scan around them. The limit is 2 %.",
+    ),
+    Figure("BrightestVoxelRatio", "{:.2f}", "Brightest voxel of the result over that of the scan. The limit is 1.2."),
+    Figure("NoiseFraction", "{:.2%}", "Noise of the scan, as a part of its 99.9th percentile."),
+    Figure(
+        "SignalLeftAtNyquist", "{:.2f}", "Signal that the scan keeps at its highest frequency: low values mean blur."
+    ),
+    Figure("Strength", "{:.2f}", "How much of the model's correction was used, from 0 to 1."),
+)
+
+
+def figure_values(facts: Mapping[str, Any]) -> dict[str, float | None]:
+    """Take the figures out of what a .json says; None where it says nothing.
+
+    Examples
+    --------
+    >>> figure_values({"Overshoot": 0.01, "Acquisition": {"SignalLeftAtNyquist": [0.5, 0.25]}})["SignalLeftAtNyquist"]
+    0.25
+    """
+    acquisition = facts.get("Acquisition")
+    told = {**(acquisition if isinstance(acquisition, dict) else {}), **facts}
+    return {figure.name: _number(told.get(figure.name)) for figure in FIGURES}
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, list):
+        numbers = [number for number in map(_number, value) if number is not None]
+        return min(numbers, default=None)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

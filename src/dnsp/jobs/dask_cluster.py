@@ -1,0 +1,75 @@
+"""Jobs on a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from dnsp.errors import DataError, MissingExtraError
+from dnsp.jobs.attempt import Attempt, attempt
+from dnsp.jobs.job import Job
+
+__all__ = ["run_on_dask"]
+
+_SECONDS_TO_CONNECT = 30
+
+
+def run_on_dask(
+    jobs: Sequence[Job],
+    *,
+    address: str = "",
+    scheduler_file: Path | None = None,
+    begin: Callable[[], object] | None = None,
+) -> Generator[tuple[int, Attempt]]:
+    """Do jobs on the workers of a Dask cluster; give each as it ends, with its place in the list.
+
+    A job whose worker dies is done again on another worker, by Dask itself, as often as the scheduler's setting
+    ``distributed.scheduler.allowed-failures`` says (3, unless the cluster says otherwise).
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Their work must be one that pickle knows, and their paths must lead to the same files on every worker.
+    address : str
+        Of the scheduler, such as ``tcp://10.0.0.1:8786``.
+    scheduler_file : Path, optional
+        The file that ``dask scheduler --scheduler-file`` wrote, instead of an address.
+    begin : callable, optional
+        Called before each job.
+
+    Raises
+    ------
+    MissingExtraError
+        If dask.distributed is not installed.
+    DataError
+        If the scheduler does not answer.
+    """
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise MissingExtraError("distributed", extra="cluster") from error
+    try:
+        where = {"scheduler_file": str(scheduler_file)} if scheduler_file is not None else {"address": address}
+        client = Client(timeout=_SECONDS_TO_CONNECT, set_as_default=False, **where)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise DataError(
+            f"{scheduler_file or address}: the Dask scheduler does not answer ({' '.join(str(error).split())}); check --cluster"
+        ) from error
+    with client:
+        run = uuid4().hex[:8]
+        futures = {
+            client.submit(attempt, job.work, begin, pure=False, key=f"dnsp-{run}-{index}"): index
+            for index, job in enumerate(jobs)
+        }
+        try:
+            for future in as_completed(list(futures), loop=client.loop):
+                index = futures.pop(future)
+                failure = future.exception()
+                if failure is None:
+                    yield index, future.result()
+                else:  # the worker died, or cannot import dnsp
+                    yield index, Attempt(error_text=f"{jobs[index].name}: {' '.join(str(failure).split())}")
+                future.release()
+        finally:
+            client.cancel(list(futures))

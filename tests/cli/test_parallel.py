@@ -1,0 +1,127 @@
+"""Several scans at the same time, on this machine and on a Dask cluster: the results are those of one process."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dnsp.cohorts import EnhancementSettings, enhance_files
+from dnsp.jobs import DaskCluster, JobCallback
+
+SPLINE = EnhancementSettings(method="spline")
+
+
+def contents(folder):
+    """Give the results and their .json files; of a process that was killed, an unfinished hidden file may be left."""
+    found = [path.relative_to(folder) for path in [*folder.rglob("*.nii.gz"), *folder.rglob("*.json")]]
+    kept = [path for path in found if "logs" not in path.parts and not path.name.startswith(".")]
+    return {str(path): (folder / path).read_bytes() for path in kept}
+
+
+@pytest.fixture
+def cohort(tmp_path, write_scan, make_head):
+    def make(count):
+        folder = tmp_path / "scans"
+        folder.mkdir()
+        for number in range(count):
+            write_scan(folder / f"sub-{number:02d}.nii.gz", make_head((10, 12, 5), seed=number))
+        return folder
+
+    return make
+
+
+def test_two_jobs_give_what_one_gives_and_name_what_fails(dnsp, cohort, tmp_path):
+    scans = cohort(3)
+    (scans / "broken.nii").write_bytes(b"nothing")
+    call = ("enhance", scans, "--method", "spline")
+    assert dnsp(*call, "-o", tmp_path / "one").code == 1
+    outcome = dnsp(*call, "-o", tmp_path / "two", "--jobs", 2)
+    assert outcome.code == 1
+    assert "3 of 4 scans enhanced, 1 failed" in outcome.err
+    assert "dnsp: error: " in outcome.err
+    assert "broken.nii: not a NIfTI image" in outcome.err
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert len(contents(tmp_path / "one")) == 6
+    again = dnsp(*call, "-o", tmp_path / "two", "--jobs", 2)
+    assert "0 of 4 scans enhanced, 3 were done before, 1 failed" in again.err
+
+
+@pytest.mark.filterwarnings("ignore::dnsp.errors.DataWarning")
+def test_when_the_command_is_killed_its_processes_end_and_the_next_run_completes(cohort, tmp_path):
+    """SIGKILL cannot be caught: the processes must notice by themselves."""
+    scans, out = cohort(12), tmp_path / "out"
+    command = [sys.executable, "-m", "dnsp", "enhance", scans, "-o", out, "--method", "lrtv", "--jobs", "2"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as run:
+        while not list(out.rglob("*.json")):
+            time.sleep(0.05)
+            assert run.poll() is None
+        children = _children_of(run.pid)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    limit = time.monotonic() + 60
+    while any(_is_alive(child) for child in children):
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+    assert len(children) >= 2
+    settings = EnhancementSettings(method="lrtv")
+    results = enhance_files(scans, out, settings)
+    assert [result.error for result in results] == [None] * 12
+    assert "done before" in {result.value for result in results}
+    enhance_files(scans, tmp_path / "whole", settings)
+    assert contents(out) == contents(tmp_path / "whole")
+    assert [path for path in out.rglob(".*") if path.name.endswith("pending.json")] == []
+
+
+def _children_of(parent):
+    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    return [process for process in processes if _facts_of(process)[1:2] == [str(parent)]]
+
+
+def _is_alive(process):
+    return _facts_of(process)[:1] not in ([], ["Z"])
+
+
+def _facts_of(process):
+    """The state and the parent of a process; nothing if it has ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def test_a_dask_cluster_that_loses_a_worker_gives_what_one_process_gives(cohort, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    scans = cohort(30)
+    enhance_files(scans, tmp_path / "one", SPLINE)
+    with distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster:
+        with distributed.Client(cluster) as client:
+            victim = next(iter(client.run(os.getpid).values()))
+
+        class Kill(JobCallback):
+            ended = 0
+
+            def on_job_end(self, name, error):
+                self.ended += 1
+                if self.ended == 5:
+                    os.kill(victim, signal.SIGKILL)
+
+        results = enhance_files(
+            scans, tmp_path / "many", SPLINE, workers=DaskCluster(cluster.scheduler_address), callback=Kill()
+        )
+    assert [result.error for result in results] == [None] * 30
+    assert contents(tmp_path / "many") == contents(tmp_path / "one")
+    assert len(contents(tmp_path / "one")) == 60
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(dnsp, scan, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("dnsp.jobs.dask_cluster._SECONDS_TO_CONNECT", 0.3)
+    call = ("enhance", scan, "-o", tmp_path / "out.nii.gz", "--method", "spline")
+    outcome = dnsp(*call, "--cluster", "tcp://127.0.0.1:9")
+    assert outcome.code == 1
+    assert "tcp://127.0.0.1:9: the Dask scheduler does not answer" in outcome.err
+    assert "check --cluster" in outcome.err
