@@ -37,7 +37,7 @@ test: lint  ## Everything that CI runs.
 
 docs: $(VENV)/dev.stamp  ## The documentation site, in docs/_build/html; without a network, warnings are errors.
 	MPLBACKEND=agg OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
-	@echo "open docs/_build/html/index.html"
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 package: $(VENV)/dev.stamp  ## The wheel and the source archive, checked.
 	$(BIN)/pip install --quiet --constraint constraints.txt --group package
