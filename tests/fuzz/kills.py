@@ -16,6 +16,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -166,13 +167,18 @@ def unfinished(folder):
 
 def difference(folder, whole):
     """Name the first file in which two results differ."""
-    found, wanted = ({path.relative_to(one): path for path in files_of(one)} for one in (folder, whole))
+    found, wanted = ({name_in(path, one): path for path in files_of(one)} for one in (folder, whole))
     if found.keys() != wanted.keys():
-        return f"other files: {sorted(map(str, found.keys() ^ wanted.keys()))}"
+        return f"other files: {sorted(found.keys() ^ wanted.keys())}"
     for name, path in found.items():
-        if name.name not in CHANGING and content_of(path) != content_of(wanted[name]):
+        if path.name not in CHANGING and content_of(path) != content_of(wanted[name]):
             return f"{name} differs"
     return ""
+
+
+def name_in(path, folder):
+    """Give the name of a file in a result; names in a cache hold a digest of the times of the scans that the run made."""
+    return re.sub(r"^(cache/.+)-[0-9a-f]{16}\.npy$", r"\1.npy", path.relative_to(folder).as_posix())
 
 
 def content_of(path):
