@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DegradationName", "DegradationSettings", "apply_degradation", "degrade", "make_low_field"]
 
 #: What `dnsp.degrade` can do to a scan.
-DegradationName: TypeAlias = Literal["blur", "kspace", "thick-slices", "low-field"]
+DegradationName: TypeAlias = Literal["blur", "kspace", "slices", "low-field"]
 
 _NO_SEQUENCE = "low-field needs the sequence of the scan: give --tr, --te (ms) and --flip (degrees)"
 
@@ -33,7 +33,7 @@ class DegradationSettings:
 
     Parameters
     ----------
-    degradation : {"blur", "kspace", "thick-slices", "low-field"}
+    degradation : {"blur", "kspace", "slices", "low-field"}
         A Gaussian blur and the mean of each block; the central part of k-space; thick slices; or the contrast and noise of a
         lower field.
     scale : int
@@ -43,10 +43,10 @@ class DegradationSettings:
     sigma_px : float
         For blur: the standard deviation in pixels of the scan, 0 or more.
     slice_spacing_mm, slice_thickness_mm : float, optional
-        For thick-slices: the distance between the centres of slices and the full width of a slice at half its height. Where
+        For "slices": the distance between the centres of slices and the full width of a slice at half its height. Where
         one is missing, it is the other.
     slice_profile : {"gaussian", "box", "sinc"}
-        For thick-slices: the shape of the slices.
+        For "slices": the shape of the slices.
     low_field : LowField, optional
         For low-field: the two fields and the sequence.
     noise_sigma : float, optional
@@ -79,7 +79,7 @@ class DegradationSettings:
         if self.degradation == "low-field":
             if self.low_field is None:
                 raise SettingError(_NO_SEQUENCE)
-        elif self.degradation == "thick-slices":
+        elif self.degradation == "slices":
             self.slices()
         elif self.scale not in (2, 3, 4):
             raise SettingError(f"--scale must be 2, 3 or 4, not {self.scale}")
@@ -95,7 +95,7 @@ class DegradationSettings:
         spacing = self.slice_thickness_mm if self.slice_spacing_mm is None else self.slice_spacing_mm
         if spacing is None:
             raise SettingError(
-                "thick-slices needs the thickness or the distance: give --slice-thickness or --slice-spacing"
+                "slices needs the thickness or the distance: give --slice-thickness or --slice-spacing"
             )
         if not (isfinite(spacing) and spacing > 0):
             raise SettingError(f"--slice-spacing must be a positive number of millimetres, not {spacing:g}")
@@ -106,7 +106,7 @@ class DegradationSettings:
         """Say in a few words what is done."""
         if self.low_field is not None and self.degradation == "low-field":
             return f"Field lowered {self.low_field.high_tesla:g} T to {self.low_field.low_tesla:g} T"
-        if self.degradation == "thick-slices":
+        if self.degradation == "slices":
             slices = self.slices()
             return f"Slices of {slices.thickness_mm:g} mm, {slices.spacing_mm:g} mm apart"
         return f"Resolution lowered x{self.scale} ({self.degradation})"
@@ -165,7 +165,7 @@ def degrade(  # noqa: PLR0913
     >>> low.voxels.shape, low.spacing_mm
     ((6, 8, 5), (2.0, 2.0, 4.0))
     >>> thin = dnsp.Volume(np.random.default_rng(0).uniform(0, 900, (12, 16, 20)), np.eye(4))
-    >>> dnsp.degrade(thin, degradation="thick-slices", slice_thickness_mm=4, slice_spacing_mm=5).spacing_mm
+    >>> dnsp.degrade(thin, degradation="slices", slice_thickness_mm=4, slice_spacing_mm=5).spacing_mm
     (1.0, 1.0, 5.0)
     """
     settings = DegradationSettings(
@@ -216,11 +216,11 @@ def apply_degradation(
     volume: Volume, settings: DegradationSettings, *, subject_id: str = ""
 ) -> tuple[Volume, dict[str, Any]]:
     """Degrade a volume, and give the facts for the .json beside the result."""
-    if settings.degradation == "thick-slices":
+    if settings.degradation == "slices":
         slices = settings.slices()
         thick = thicken_volume(volume, slices, plane=settings.plane)
         facts = {name: fact for name, fact in slices.facts.items() if name != "SliceThicknessFrom"}
-        return thick, {"Degradation": "thick-slices", "Plane": settings.plane, **facts}
+        return thick, {"Degradation": "slices", "Plane": settings.plane, **facts}
     if settings.low_field is None or settings.degradation != "low-field":
         kind = settings.degradation
         degraded = degrade_volume(

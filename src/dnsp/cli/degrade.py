@@ -13,7 +13,7 @@ from dnsp.volume import Plane
 
 __all__ = ["degrade"]
 
-DegradationName: TypeAlias = Literal["blur", "kspace", "thick-slices", "low-field"]
+DegradationName: TypeAlias = Literal["blur", "kspace", "slices", "low-field"]
 ProfileName: TypeAlias = Literal["gaussian", "box", "sinc"]
 
 _OF_LOW_FIELD = (
@@ -30,7 +30,7 @@ _OF_SLICES = ("--slice-thickness", "--slice-spacing", "--slice-profile")
 _WITHOUT_EFFECT = {
     "blur": (*_OF_SLICES, *_OF_LOW_FIELD),
     "kspace": ("--sigma-px", *_OF_SLICES, *_OF_LOW_FIELD),
-    "thick-slices": ("--scale", "--sigma-px", *_OF_LOW_FIELD),
+    "slices": ("--scale", "--sigma-px", *_OF_LOW_FIELD),
     "low-field": ("--scale", "--sigma-px", "--plane", *_OF_SLICES),
 }
 
@@ -46,9 +46,9 @@ def degrade(
     degradation: Annotated[
         DegradationName | None,
         typer.Option(
-            help="blur: a Gaussian blur and block means. kspace: the central part of k-space. thick-slices: slices of "
+            help="blur: a Gaussian blur and block means. kspace: the central part of k-space. slices: thick slices of "
             "--slice-thickness, --slice-spacing apart. low-field: the contrast and noise of a lower field. "
-            "[default: thick-slices if one of these two is given, else blur]",
+            "[default: slices if one of these two is given, else blur]",
             show_default=False,
         ),
     ] = None,
@@ -60,13 +60,13 @@ def degrade(
     ] = 1.0,
     slice_thickness: Annotated[
         float | None,
-        typer.Option(metavar="MM", help="For thick-slices: full width of a slice. By default the distance: no gap."),
+        typer.Option(metavar="MM", help="For slices: full width of a slice. By default the distance: no gap."),
     ] = None,
     slice_spacing: Annotated[
         float | None,
-        typer.Option(metavar="MM", help="For thick-slices: distance between the centres. By default the thickness."),
+        typer.Option(metavar="MM", help="For slices: distance between the centres. By default the thickness."),
     ] = None,
-    slice_profile: Annotated[ProfileName, typer.Option(help="For thick-slices: the shape of the slices.")] = "gaussian",
+    slice_profile: Annotated[ProfileName, typer.Option(help="For slices: the shape of the slices.")] = "gaussian",
     plane: Annotated[Plane, typer.Option(help="For all but low-field: the plane of the slices.")] = "axial",
     low_tesla: Annotated[float, typer.Option(help="For low-field: the field to simulate, 0.1 to 3 T.")] = 1.5,
     high_tesla: Annotated[float, typer.Option(help="For low-field: the field of the scan, in T.")] = 3.0,
@@ -99,7 +99,7 @@ def degrade(
     nothing was done.
     """
     if degradation is None:
-        degradation = "blur" if slice_thickness is None and slice_spacing is None else "thick-slices"
+        degradation = "blur" if slice_thickness is None and slice_spacing is None else "slices"
     refuse_unused(ctx, _WITHOUT_EFFECT[degradation], reason=f"has no effect with --degradation {degradation}")
 
     from dnsp.acquisition import DegradationSettings, make_low_field
