@@ -94,9 +94,7 @@ class DegradationSettings:
         """
         spacing = self.slice_thickness_mm if self.slice_spacing_mm is None else self.slice_spacing_mm
         if spacing is None:
-            raise SettingError(
-                "slices needs the thickness or the distance: give --slice-thickness or --slice-spacing"
-            )
+            raise SettingError("slices needs the thickness or the distance: give --slice-thickness or --slice-spacing")
         if not (isfinite(spacing) and spacing > 0):
             raise SettingError(f"--slice-spacing must be a positive number of millimetres, not {spacing:g}")
         options = SliceOptions(thickness_mm=self.slice_thickness_mm, profile=self.slice_profile)
