@@ -261,7 +261,16 @@ def _enhance_plain(
     on_refinement: Callable[[int, int], None] | None = None,
 ) -> FileOutcome:
     fields = {name: value for name, value in own_fields(scan).items() if name != "Sources"}
-    return enhance_file(scan, target, settings, options=options, fields=fields, index=index, on_slice=on_slice, on_refinement=on_refinement)
+    return enhance_file(
+        scan,
+        target,
+        settings,
+        options=options,
+        fields=fields,
+        index=index,
+        on_slice=on_slice,
+        on_refinement=on_refinement,
+    )
 
 
 def _enhance_bids_scan(
@@ -284,7 +293,16 @@ def _enhance_bids_scan(
         "Sources": [source_uri(scan, dataset)],
         "Resolution": settings.resolution,
     }
-    return enhance_file(scan.path, target, settings, options=options, fields=fields, index=index, on_slice=on_slice, on_refinement=on_refinement)
+    return enhance_file(
+        scan.path,
+        target,
+        settings,
+        options=options,
+        fields=fields,
+        index=index,
+        on_slice=on_slice,
+        on_refinement=on_refinement,
+    )
 
 
 def _find_all(sources: Sequence[Path], output: Path, options: FileOptions) -> list[tuple[Path, Path]]:

@@ -139,7 +139,9 @@ def refine_on_scan(
     """
     across = method.passes[-1].across
     if across is None:
-        raise SettingError("--refine is about enlarging across slices, and this grid keeps their distance; leave it out")
+        raise SettingError(
+            "--refine is about enlarging across slices, and this grid keeps their distance; leave it out"
+        )
     view = method.passes[-1].views[0]
     start = view.sharpen.network
     planes = _planes(volume, slice_axis, scaling)

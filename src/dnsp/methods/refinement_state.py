@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +83,7 @@ class RefinementFile:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
             header = msgspec.json.decode(metadata[_KEY], type=_Header)
-            if metadata[_DIGEST] != _digest(metadata[_KEY], tensors):
-                raise ValueError("its digest is not that of its content")
+            _require_sound(metadata, tensors)
         except (OSError, SafetensorError, msgspec.MsgspecError, KeyError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise TrainingError(
@@ -121,5 +121,10 @@ class RefinementFile:
                 self.path.unlink()
 
 
-def _digest(header: str, tensors: dict[str, Tensor]) -> str:
+def _require_sound(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> None:
+    if metadata[_DIGEST] != _digest(metadata[_KEY], tensors):
+        raise ValueError("its digest is not that of its content")
+
+
+def _digest(header: str, tensors: Mapping[str, Tensor]) -> str:
     return hashlib.sha256(f"{header}\0{digest_tensors(tensors)}".encode()).hexdigest()

@@ -42,9 +42,7 @@ def make_method(scan, *, spacing=1.0, **options):
 
 
 def refine(method, scan, settings=SHORT, **options):
-    return refine_on_scan(
-        method, scan, slice_axis=2, scaling=robust_scaling(scan.voxels), settings=settings, **options
-    )
+    return refine_on_scan(method, scan, slice_axis=2, scaling=robust_scaling(scan.voxels), settings=settings, **options)
 
 
 def weights_across(method):
@@ -64,8 +62,7 @@ def test_refined_weights_that_are_better_on_the_slices_held_out_are_kept(scan):
     assert facts["HeldOutGain"] > 0.5
     assert not equal(weights_across(found.method), before)
     assert all(
-        view.sharpen.network is found.method.passes[0].views[0].sharpen.network
-        for view in found.method.passes[0].views
+        view.sharpen.network is found.method.passes[0].views[0].sharpen.network for view in found.method.passes[0].views
     )
     assert equal(weights_across(method), before)  # the method that was given serves the next scan
 
@@ -182,9 +179,7 @@ def planes_of(scan, **options):
     method = make_method(scan, **options)
     belief = method.passes[-1].views[0].sharpen.belief.transposed()
     slices = torch.from_numpy(robust_scaling(scan.voxels).apply(np.moveaxis(scan.voxels, 2, 0)).copy())
-    return ThickenedPlanes(
-        slices=slices, head=slices > 0.1, sampling=method.passes[-1].across.sampling, belief=belief
-    )
+    return ThickenedPlanes(slices=slices, head=slices > 0.1, sampling=method.passes[-1].across.sampling, belief=belief)
 
 
 @pytest.mark.parametrize("columns", [False, True])
