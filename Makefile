@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 FUZZ ?= 10000
 FUZZ_SEED ?= 0
 
-.PHONY: demo test lint docs fuzz package clean
+# How many times the attack on runs stops one.
+KILLS ?= 200
+
+.PHONY: demo test lint docs coverage fuzz kills mutants package clean
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -34,7 +37,7 @@ test: lint  ## Everything that CI runs.
 
 docs: $(VENV)/dev.stamp  ## The documentation site, in docs/_build/html; without a network, warnings are errors.
 	MPLBACKEND=agg OMP_NUM_THREADS=1 $(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
-	@echo "open docs/_build/html/index.html"
+	$(BIN)/python docs/check_site.py docs/_build/html
 
 package: $(VENV)/dev.stamp  ## The wheel and the source archive, checked.
 	$(BIN)/pip install --quiet --constraint constraints.txt --group package
@@ -44,8 +47,17 @@ package: $(VENV)/dev.stamp  ## The wheel and the source archive, checked.
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
 
-fuzz: $(VENV)/dev.stamp  ## The attack, long: damaged files of every format that is read.
+coverage: $(VENV)/dev.stamp  ## Lines and branches of src that no test runs.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --cov --cov-report=term
+
+fuzz: $(VENV)/dev.stamp  ## The attack, long: damaged files of every kind that is read.
 	DNSP_FUZZ=$(FUZZ) DNSP_FUZZ_SEED=$(FUZZ_SEED) OMP_NUM_THREADS=1 $(BIN)/pytest -n auto tests/fuzz
+
+kills: $(VENV)/dev.stamp  ## Stop runs at random moments, start them again, and compare.
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/kills.py --count $(KILLS) --seed $(FUZZ_SEED)
+
+mutants: $(VENV)/dev.stamp  ## Break the code in random places, and list what no test notices.
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutation/mutants.py --seed $(FUZZ_SEED)
 
 clean:
 	rm -rf $(VENV) demo_output dist docs/_build docs/api docs/auto_examples

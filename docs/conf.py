@@ -29,7 +29,7 @@ extensions = [
     "recipe_reference",
     "root_pages",
 ]
-exclude_patterns = ["_build", "_ext", "auto_examples/*.ipynb", "auto_examples/*.py", "auto_examples/*.md5"]
+exclude_patterns = ["_build", "_ext", "auto_examples/*.ipynb", "auto_examples/*.py", "**/sg_execution_times.rst"]
 suppress_warnings = [
     "config.cache",  # the settings of the gallery hold an object
     "toc.empty_glob",
@@ -47,19 +47,18 @@ numpydoc_xref_param_type = True
 numpydoc_xref_aliases = {name: name for name in DEFAULT_LINKS}  # no link leaves the site
 numpydoc_xref_ignore = {"optional", "shape", "of", "or", "and", "to", "the", "a", "by", "in", "with", "default", "ints"}
 
+EXAMPLES = [
+    "plot_enhance",
+    "plot_thick_slices",
+    "plot_low_rank_prior",
+    "plot_sharpness_filters",
+    "plot_training",
+    "plot_evaluation",
+]
 sphinx_gallery_conf = {
     "examples_dirs": str(HERE.parent / "examples" / "gallery"),
     "gallery_dirs": "auto_examples",
-    "within_subsection_order": ExplicitOrder(
-        [
-            "plot_enhance.py",
-            "plot_thick_slices.py",
-            "plot_low_rank_prior.py",
-            "plot_sharpness_filters.py",
-            "plot_training.py",
-            "plot_evaluation.py",
-        ]
-    ),
+    "within_subsection_order": ExplicitOrder([f"{name}.py" for name in EXAMPLES]),
     "abort_on_example_error": True,
     "download_all_examples": False,
     "copyfile_regex": "",
@@ -81,7 +80,8 @@ html_theme_options = {
     "show_nav_level": 1,
     "show_toc_level": 2,
     "header_links_before_dropdown": 6,
-    "secondary_sidebar_items": {"**": ["page-toc"], "auto_examples/**": [], "index": []},
+    # Code and figures of the examples get the whole width.
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], **{f"auto_examples/{name}": [] for name in EXAMPLES}},
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }

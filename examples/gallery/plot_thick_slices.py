@@ -45,8 +45,8 @@ for name, figures in report.items():
 # A sagittal cut shows the direction in which the slices were thick.
 
 images = {"scan": scan, "spline": spline, "dnsp": sharp, "reference": reference}
-figure, axes = plt.subplots(1, 4, figsize=(10, 2.6), layout="constrained")
-for axis, (name, volume) in zip(axes, images.items(), strict=True):
+figure, axes = plt.subplots(2, 2, figsize=(9, 4.2), layout="constrained")
+for axis, (name, volume) in zip(axes.flat, images.items(), strict=True):
     axis.imshow(
         volume.voxels[45].T,
         origin="lower",

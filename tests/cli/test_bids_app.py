@@ -19,7 +19,7 @@ SPLINE = ("--method", "spline")
 def listing(folder):
     """Every file below a folder with its content; links with their targets."""
     return {
-        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes()
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
         for path in folder.rglob("*")
         if path.is_symlink() or path.is_file()
     }
@@ -220,20 +220,31 @@ def test_a_kill_between_the_image_and_its_json_is_mended(dnsp, scan, tmp_path, m
     call = ("--method", "spline", "--overwrite")
     assert dnsp("enhance", scan, "-o", whole, *SPLINE).code == 0
     with monkeypatch.context() as killed:  # nothing happens after the image is in its place
-        killed.setattr(sidecar, "finish_sidecar", lambda scan: False)
+        killed.setattr(sidecar, "finish_sidecar", lambda *_: False)
         assert dnsp("enhance", scan, "-o", cut, *SPLINE).code == 0
     assert {path.name for path in cut.parent.iterdir()} == {"out.nii.gz", ".out.dnsp-pending.json"}
     assert dnsp("enhance", scan, "-o", cut, *SPLINE).err == "0 of 1 scans enhanced, 1 were done before\n"
     assert listing(cut.parent) == listing(whole.parent)
     # Killed before the new image replaces the old one: the old one keeps its own .json.
     with monkeypatch.context() as killed:
-        killed.setattr(sidecar, "finish_sidecar", lambda scan: False)
+        killed.setattr(sidecar, "finish_sidecar", lambda *_: False)
         killed.setattr(scan_files, "write_nifti", lambda *_, **__: None)
         dnsp("enhance", scan, "-o", cut, *call, "--scale", 3)
-    assert "made before from other settings (Scale 2 instead of 3)" in dnsp(
-        "enhance", scan, "-o", cut, *SPLINE, "--scale", 3
-    ).err
+    assert (
+        "made before from other settings (Scale 2 instead of 3)"
+        in dnsp("enhance", scan, "-o", cut, *SPLINE, "--scale", 3).err
+    )
     assert listing(cut.parent) == listing(whole.parent)
+
+
+def test_masks_and_label_maps_are_left_out_of_a_plain_folder(dnsp, write_scan, make_head, tmp_path):
+    (tmp_path / "scans").mkdir()
+    for name in ("sub-01_T1w", "sub-01_desc-brain_mask", "sub-01_dseg", "my_mask"):
+        write_scan(tmp_path / "scans" / f"{name}.nii.gz")
+    outcome = dnsp("enhance", tmp_path / "scans", "-o", tmp_path / "out", *SPLINE)
+    assert outcome.code == 0
+    assert scans_of(tmp_path / "out") == {"sub-01_T1w.nii.gz", "my_mask.nii.gz"}
+    assert "2 masks or label maps, such as sub-01_desc-brain_mask.nii.gz, are left out" in outcome.err
 
 
 def test_a_folder_with_one_scan_and_several_scans_go_into_a_folder(dnsp, scan, write_scan, tmp_path):
@@ -304,7 +315,9 @@ def test_the_validator_finds_no_error(dnsp, bids, tmp_path):
     assert [one for one in issues_of(VALIDATOR, out)["issues"] if one["severity"] == "error"] == []
 
 
-@pytest.mark.skipif(OLD_VALIDATOR is None, reason="the old BIDS validator is not installed (npm install bids-validator)")
+@pytest.mark.skipif(
+    OLD_VALIDATOR is None, reason="the old BIDS validator is not installed (npm install bids-validator)"
+)
 def test_the_old_validator_which_knows_no_derivatives_objects_to_their_names_alone(dnsp, bids, tmp_path):
     out = tmp_path / "out"
     assert dnsp("enhance", bids, out, "participant", *SPLINE).code == 0

@@ -44,7 +44,10 @@ def test_a_derived_series_stands_where_the_source_stands(dnsp, dicom_head, tmp_p
     assert "Super-resolved x2" in first.SeriesDescription
     assert {file: file.read_bytes() for file in dicom_head.iterdir()} == before
     again = dnsp("enhance", dicom_head, "-o", tmp_path / "derived", "--method", "bicubic", "--dicom")
-    assert again.code == 1
+    assert (again.code, again.err) == (0, "0 of 1 scans enhanced, 1 were done before\n")
+    other = dnsp("enhance", dicom_head, "-o", tmp_path / "derived", "--method", "spline", "--dicom")
+    assert other.code == 1
+    assert "made before from other settings (Method bicubic instead of spline)" in other.err
 
 
 def test_a_zip_and_a_cohort_of_series(dnsp, dicom_head, tmp_path):

@@ -78,7 +78,7 @@ def test_a_fine_tuned_model_enhances_as_the_one_it_started_from(dnsp, tune, mode
 
 
 def test_thick_slices_are_trained_by_two_options(tune, tmp_path):
-    outcome = tune("--degradation", "slices", "--slice-spacing", "5", "--slice-thickness", "4", "--prior", "NP")
+    outcome = tune("--slice-spacing", "5", "--slice-thickness", "4", "--prior", "NP")
     assert outcome.code == 0, outcome.err
     (settings,) = load_model(tmp_path / "run" / "model.safetensors").card.settings["fine_tuning"]
     assert settings["pairs"]["slices"] == {
@@ -95,10 +95,9 @@ def test_thick_slices_are_trained_by_two_options(tune, tmp_path):
     [
         (("--degradation", "low-field"), "pairs.low_field"),
         (("--degradation", "slices"), "need each other"),
-        (("--slice-spacing", "5"), "need each other"),
-        (("--degradation", "slices", "--slice-thickness", "5"), "needs one of spacing_mm and spacing_px"),
-        (("--degradation", "slices", "--slice-spacing", "50"), "at most 8 pixels"),
-        (("--degradation", "slices", "--slice-spacing", "-1"), "spacing_mm must be a number above 0"),
+        (("--degradation", "blur", "--slice-spacing", "5"), "need each other"),
+        (("--slice-thickness", "50"), "at most 8 pixels"),
+        (("--slice-spacing", "-1"), "spacing_mm must be a number above 0"),
     ],
 )
 def test_what_does_not_fit_is_one_line(tune, options, complaint):

@@ -55,9 +55,9 @@ def test_each_scan_has_a_page_that_stands_alone_and_the_index_leads_to_it(dnsp, 
     assert [one["type"] for one in page.all("input")] == ["range"] * 3
     assert len(page.all("polyline")) == 2
     told = json.loads((out / "sub-01_T1w.json").read_text())
-    text = " ".join("".join(page.text).split())
+    text = " ".join("".join(page.text).split()).replace("\N{MULTIPLICATION SIGN}", "x")
     assert f"{told['Consistency']:.2%}" in text
-    assert "20 × 24 × 10 voxels of 0.9 × 1.1 × 3 mm became 40 × 48 × 10" in text
+    assert "20 x 24 x 10 voxels of 0.9 x 1.1 x 3 mm became 40 x 48 x 10" in text
     assert "Scans were super-resolved by a factor of 2 within axial slices with dnsp" in text
     assert told["MadeFrom"]["InputSHA256"] in text
     assert [one["href"] for one in page.all("a") if not one["href"].startswith("#")] == ["index.html"]

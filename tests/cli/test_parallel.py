@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,10 @@ SPLINE = EnhancementSettings(method="spline")
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.nii.gz")} | {
-        str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.json") if "logs" not in path.parts
-    }
+    """Give the results and their .json files; of a process that was killed, an unfinished hidden file may be left."""
+    found = [path.relative_to(folder) for path in [*folder.rglob("*.nii.gz"), *folder.rglob("*.json")]]
+    kept = [path for path in found if "logs" not in path.parts and not path.name.startswith(".")]
+    return {str(path): (folder / path).read_bytes() for path in kept}
 
 
 @pytest.fixture
@@ -75,24 +77,20 @@ def test_when_the_command_is_killed_its_processes_end_and_the_next_run_completes
 
 
 def _children_of(parent):
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal():
-            try:
-                with open(f"/proc/{entry}/stat") as stat:
-                    if int(stat.read().rpartition(")")[2].split()[1]) == parent:
-                        found.append(int(entry))
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    return found
+    processes = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+    return [process for process in processes if _facts_of(process)[1:2] == [str(parent)]]
 
 
 def _is_alive(process):
+    return _facts_of(process)[:1] not in ([], ["Z"])
+
+
+def _facts_of(process):
+    """The state and the parent of a process; nothing if it has ended."""
     try:
-        with open(f"/proc/{process}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[:2]
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return []
 
 
 def test_a_dask_cluster_that_loses_a_worker_gives_what_one_process_gives(cohort, tmp_path):

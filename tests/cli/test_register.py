@@ -82,7 +82,7 @@ def test_pairs_are_registered_and_failures_left_out(dnsp, cohort, listing, tmp_p
     assert "nothing in common" in complaints[0]
     assert "damaged or cut short" in complaints[1]
     assert set(listing(out)) == {
-        *("01_low.nii.gz", "01_registration.png", "01_transform.json"),
+        *("01_low.nii.gz", "01_registration.png", "01_transform.json", "01_transform.tfm"),
         *("02_registration.png", "failed.csv", "pairs.csv"),
     }
     (pair,) = read_pair_manifest(out / "pairs.csv")
@@ -98,6 +98,11 @@ def test_pairs_are_registered_and_failures_left_out(dnsp, cohort, listing, tmp_p
     assert low.voxels.shape == high.voxels.shape
     np.testing.assert_allclose(low.affine, high.affine, atol=1e-5)
     facts = json.loads((out / "01_transform.json").read_text())
+    read_by_itk = pytest.importorskip("SimpleITK").ReadTransform(str(out / "01_transform.tfm"))
+    for point in ((0, 0, 0), (10, -20, 30)):
+        left_posterior = read_by_itk.TransformPoint((-point[0], -point[1], point[2]))
+        expected = (np.array(facts["transform"]) @ [*point, 1])[:3]
+        np.testing.assert_allclose(np.array(left_posterior) * (-1, -1, 1), expected, atol=1e-9)
     np.testing.assert_allclose(facts["transform"], TRUTH, atol=1.0)  # mm; rotations are tested where they are found
     assert facts["convention"] == "fixed world to moving world, RAS+ mm"
     assert facts["seed"] == 0

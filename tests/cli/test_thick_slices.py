@@ -26,7 +26,7 @@ def test_thick_slices_are_simulated_and_made_thin_with_the_thickness_of_the_side
     assert outcome.code == 0, outcome.err
     stated = told(tmp_path / "thick.json")
     assert (stated["Degradation"], stated["SliceThickness"], stated["SpacingBetweenSlices"]) == (
-        "thick-slices",
+        "slices",
         2.0,
         3.0,
     )
@@ -131,7 +131,7 @@ def test_what_cannot_be_is_refused_in_one_line(dnsp, scan, tmp_path, options, co
 
 
 @pytest.mark.parametrize(
-    "options", [("--slice-spacing", 0.5), ("--slice-spacing", 4, "--scale", 2), ("--degradation", "thick-slices")]
+    "options", [("--slice-spacing", 0.5), ("--slice-spacing", 4, "--scale", 2), ("--degradation", "slices")]
 )
 def test_slices_that_cannot_be_simulated_are_refused(dnsp, scan, tmp_path, options):
     outcome = dnsp("degrade", scan, "-o", tmp_path / "out.nii.gz", *options)

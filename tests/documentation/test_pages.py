@@ -70,3 +70,16 @@ def test_versions_agree():
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
     assert f'version: "{version}"' in (ROOT / "packaging" / "conda" / "recipe.yaml").read_text()
     assert f"## [{version}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_readme_of_the_package_index_has_addresses_only():
+    hook = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]["hooks"][
+        "fancy-pypi-readme"
+    ]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "](docs/" in text
+    for step in hook["substitutions"]:
+        text = re.sub(step["pattern"], step["replacement"], text)
+    links = LINK.findall(FENCE.sub("", text))
+    assert len(links) > 15
+    assert [link for link in links if not link.startswith("https://")] == []

@@ -52,11 +52,10 @@ def deconvolve_enlarge(images: Tensor, size: tuple[int, int], belief: Acquisitio
     gains = _gains(belief, height, width).to(images)
     forward_rows, forward_columns = (_cosines(length).to(images) for length in (height, width))
     coefficients = forward_rows @ images @ forward_columns.T * gains
-    back = (
+    rows, columns = (
         _enlarging(length, out, factor).to(images)
         for length, out, factor in zip((height, width), size, belief.factors, strict=True)
     )
-    rows, columns = back
     return rows @ coefficients @ columns.T
 
 
@@ -64,7 +63,7 @@ def deconvolve_enlarge(images: Tensor, size: tuple[int, int], belief: Acquisitio
 def _cosines(length: int) -> Tensor:
     """Give the orthonormal cosine transform (length, length): the mirror image continues the border."""
     orders, places = torch.arange(length, dtype=torch.float64), torch.arange(length, dtype=torch.float64) + 0.5
-    matrix = torch.cos(pi / length * torch.outer(orders, places)) * (2 / length) ** 0.5
+    matrix: Tensor = torch.cos(pi / length * torch.outer(orders, places)) * (2 / length) ** 0.5
     matrix[0] /= 2**0.5
     return matrix
 
@@ -98,4 +97,5 @@ def _transfer(told: tuple[float, ...], frequencies: np.ndarray) -> np.ndarray:
     left = np.array([1.0, *told])
     logs = np.log(np.maximum(left, left[left >= _NOTHING_LEFT].min()))
     squares = np.square([0.0, *NYQUIST_FRACTIONS])
-    return np.exp(PchipInterpolator(squares, logs)(frequencies**2))
+    left_between: np.ndarray = np.exp(PchipInterpolator(squares, logs)(frequencies**2))
+    return left_between

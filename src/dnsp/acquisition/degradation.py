@@ -82,7 +82,7 @@ def degrade(  # noqa: PLR0913
     >>> low.voxels.shape, low.spacing_mm
     ((6, 8, 5), (2.0, 2.0, 4.0))
     >>> thin = dnsp.Volume(np.random.default_rng(0).uniform(0, 900, (12, 16, 20)), np.eye(4))
-    >>> dnsp.degrade(thin, degradation="thick-slices", slice_thickness_mm=4, slice_spacing_mm=5).spacing_mm
+    >>> dnsp.degrade(thin, degradation="slices", slice_thickness_mm=4, slice_spacing_mm=5).spacing_mm
     (1.0, 1.0, 5.0)
     >>> soft = dnsp.degrade(thin, blur="hamming", noise=0.02)
     >>> soft.voxels.shape
@@ -124,11 +124,11 @@ def apply_degradation(
 def _apply_without_noise(
     volume: Volume, settings: DegradationSettings, subject_id: str
 ) -> tuple[Volume, dict[str, Any]]:
-    if settings.degradation == "thick-slices":
+    if settings.degradation == "slices":
         slices = settings.slices()
         thick = thicken_volume(volume, slices, plane=settings.plane)
         facts = {name: fact for name, fact in slices.facts.items() if name != "SliceThicknessFrom"}
-        return thick, {"Degradation": "thick-slices", "Plane": settings.plane, **facts}
+        return thick, {"Degradation": "slices", "Plane": settings.plane, **facts}
     if settings.low_field is None or settings.degradation != "low-field":
         facts = {"Degradation": settings.degradation, "Scale": settings.scale, "Plane": settings.plane}
         if settings.window != "none":

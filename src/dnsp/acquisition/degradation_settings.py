@@ -16,7 +16,7 @@ from dnsp.volume import Plane
 __all__ = ["DegradationName", "DegradationSettings", "make_low_field", "name_degradation"]
 
 #: What `dnsp.degrade` can do to a scan.
-DegradationName: TypeAlias = Literal["blur", "kspace", "thick-slices", "low-field"]
+DegradationName: TypeAlias = Literal["blur", "kspace", "slices", "low-field"]
 
 _MOST_BLUR, _MOST_NOISE = 10.0, 0.5
 _NO_SEQUENCE = "low-field needs the sequence of the scan: give --tr, --te (ms) and --flip (degrees)"
@@ -28,7 +28,7 @@ class DegradationSettings:
 
     Parameters
     ----------
-    degradation : {"blur", "kspace", "thick-slices", "low-field"}
+    degradation : {"blur", "kspace", "slices", "low-field"}
         A Gaussian blur and the mean of each block; the central part of k-space; thick slices; or the contrast and noise of a
         lower field.
     scale : int
@@ -40,10 +40,10 @@ class DegradationSettings:
     window : {"none", "hamming", "hann", "fermi"}
         For kspace: the weights on the part of k-space that is kept, see `dnsp.acquisition.AxisSampling`.
     slice_spacing_mm, slice_thickness_mm : float, optional
-        For thick-slices: the distance between the centres of slices and the full width of a slice at half its height. Where
+        For "slices": the distance between the centres of slices and the full width of a slice at half its height. Where
         one is missing, it is the other.
     slice_profile : {"gaussian", "box", "sinc"}
-        For thick-slices: the shape of the slices.
+        For "slices": the shape of the slices.
     low_field : LowField, optional
         For low-field: the two fields and the sequence.
     noise_sigma : float, optional
@@ -91,7 +91,7 @@ class DegradationSettings:
         if self.degradation == "low-field":
             if self.low_field is None:
                 raise SettingError(_NO_SEQUENCE)
-        elif self.degradation == "thick-slices":
+        elif self.degradation == "slices":
             self.slices()
         elif self.scale not in (2, 3, 4):
             raise SettingError(f"--scale must be 2, 3 or 4, not {self.scale}")
@@ -106,9 +106,7 @@ class DegradationSettings:
         """
         spacing = self.slice_thickness_mm if self.slice_spacing_mm is None else self.slice_spacing_mm
         if spacing is None:
-            raise SettingError(
-                "thick-slices needs the thickness or the distance: give --slice-thickness or --slice-spacing"
-            )
+            raise SettingError("slices needs the thickness or the distance: give --slice-thickness or --slice-spacing")
         if not (isfinite(spacing) and spacing > 0):
             raise SettingError(f"--slice-spacing must be a positive number of millimetres, not {spacing:g}")
         options = SliceOptions(thickness_mm=self.slice_thickness_mm, profile=self.slice_profile)
@@ -118,7 +116,7 @@ class DegradationSettings:
         """Say in a few words what is done."""
         if self.low_field is not None and self.degradation == "low-field":
             return f"Field lowered {self.low_field.high_tesla:g} T to {self.low_field.low_tesla:g} T"
-        if self.degradation == "thick-slices":
+        if self.degradation == "slices":
             slices = self.slices()
             return f"Slices of {slices.thickness_mm:g} mm, {slices.spacing_mm:g} mm apart{self._noise_in_words}"
         window = "" if self.window == "none" else f", {self.window}"

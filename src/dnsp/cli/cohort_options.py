@@ -96,7 +96,10 @@ StoredTypeOption: TypeAlias = Annotated[
     ),
 ]
 Compression: TypeAlias = Annotated[
-    int, typer.Option(min=0, max=9, help="Compression of .nii.gz results, from 0 (none) to 9 (smallest and slowest).")
+    int | None,
+    typer.Option(
+        min=0, max=9, help="Compression of .nii.gz results, from 0 (none) to 9 (smallest and slowest). [default: 4]"
+    ),
 ]
 Jobs: TypeAlias = Annotated[
     int, typer.Option("--jobs", min=1, metavar="N", help="Scans at the same time, each in a process of its own.")

@@ -13,7 +13,7 @@ from dnsp.volume import Plane
 
 __all__ = ["degrade"]
 
-DegradationName: TypeAlias = Literal["blur", "kspace", "thick-slices", "low-field"]
+DegradationName: TypeAlias = Literal["blur", "kspace", "slices", "low-field"]
 ProfileName: TypeAlias = Literal["gaussian", "box", "sinc"]
 WindowName: TypeAlias = Literal["none", "hamming", "hann", "fermi"]
 
@@ -30,7 +30,7 @@ _OF_SLICES = ("--slice-thickness", "--slice-spacing", "--slice-profile")
 _WITHOUT_EFFECT = {
     "blur": ("--window", *_OF_SLICES, *_OF_LOW_FIELD),
     "kspace": ("--sigma-px", *_OF_SLICES, *_OF_LOW_FIELD),
-    "thick-slices": ("--scale", "--sigma-px", "--window", *_OF_LOW_FIELD),
+    "slices": ("--scale", "--sigma-px", "--window", *_OF_LOW_FIELD),
     "low-field": ("--scale", "--sigma-px", "--window", "--noise", "--plane", *_OF_SLICES),
 }
 _SAID_BY_BLUR = ("--degradation", "--sigma-px", "--window")
@@ -47,9 +47,9 @@ def degrade(
     degradation: Annotated[
         DegradationName | None,
         typer.Option(
-            help="blur: a Gaussian blur and block means. kspace: the central part of k-space. thick-slices: slices of "
+            help="blur: a Gaussian blur and block means. kspace: the central part of k-space. slices: thick slices of "
             "--slice-thickness, --slice-spacing apart. low-field: the contrast and noise of a lower field. "
-            "[default: thick-slices if one of these two is given, else blur]",
+            "[default: slices if one of these two is given, else blur]",
             show_default=False,
         ),
     ] = None,
@@ -80,13 +80,13 @@ def degrade(
     ] = 0.0,
     slice_thickness: Annotated[
         float | None,
-        typer.Option(metavar="MM", help="For thick-slices: full width of a slice. By default the distance: no gap."),
+        typer.Option(metavar="MM", help="For slices: full width of a slice. By default the distance: no gap."),
     ] = None,
     slice_spacing: Annotated[
         float | None,
-        typer.Option(metavar="MM", help="For thick-slices: distance between the centres. By default the thickness."),
+        typer.Option(metavar="MM", help="For slices: distance between the centres. By default the thickness."),
     ] = None,
-    slice_profile: Annotated[ProfileName, typer.Option(help="For thick-slices: the shape of the slices.")] = "gaussian",
+    slice_profile: Annotated[ProfileName, typer.Option(help="For slices: the shape of the slices.")] = "gaussian",
     plane: Annotated[Plane, typer.Option(help="For all but low-field: the plane of the slices.")] = "axial",
     low_tesla: Annotated[float, typer.Option(help="For low-field: the field to simulate, 0.1 to 3 T.")] = 1.5,
     high_tesla: Annotated[float, typer.Option(help="For low-field: the field of the scan, in T.")] = 3.0,
@@ -124,7 +124,7 @@ def degrade(
         refuse_unused(ctx, _SAID_BY_BLUR, reason="says what --blur says")
         degradation, sigma_px, window = name_degradation(blur)
     if degradation is None:
-        degradation = "blur" if slice_thickness is None and slice_spacing is None else "thick-slices"
+        degradation = "blur" if slice_thickness is None and slice_spacing is None else "slices"
     refuse_unused(ctx, _WITHOUT_EFFECT[degradation], reason=f"has no effect with --degradation {degradation}")
     if noise == 0 and degradation != "low-field":
         refuse_unused(ctx, ("--seed",), reason=f"has no effect with --degradation {degradation}")

@@ -34,7 +34,6 @@ from dnsp.cli.options import Overwrite, SeriesUid, VolumeNumber
 from dnsp.cli.progress import JobProgress
 from dnsp.cli.run_log import Level, RunLog
 from dnsp.errors import SettingError
-from dnsp.io import COMPRESSION_LEVEL
 from dnsp.volume import Plane
 
 __all__ = ["enhance"]
@@ -172,7 +171,7 @@ def enhance(
     suffix: ScanSuffixes = None,
     bids_filter_file: BidsFilterFile = None,
     dtype: StoredTypeOption = "auto",
-    compression: Compression = COMPRESSION_LEVEL,
+    compression: Compression = None,
     report: Report = None,
     preview: Preview = False,
     jobs: Jobs = 1,
@@ -183,9 +182,9 @@ def enhance(
 ) -> None:
     """Enlarge and sharpen scans: one, several, a folder, or a BIDS data set.
 
-    dnsp enhance scan.nii.gz -o sharp.nii.gz enhances a scan. dnsp enhance BIDS_DIR OUT participant enhances the anatomical scans
-    of a BIDS data set; OUT may be BIDS_DIR/derivatives/dnsp. Scans that are done are skipped, so after a stop run the same
-    command again.
+    dnsp enhance scan.nii.gz -o sharp.nii.gz enhances a scan. dnsp enhance BIDS_DIR OUT participant enhances the anatomical
+    scans of a BIDS data set; OUT may be BIDS_DIR/derivatives/dnsp. Scans that are done are skipped. After a stop, run the
+    same command again.
 
     The default model estimates the noise and the blur of each scan and sharpens it accordingly. If you know how the scan was
     acquired, say so with --blur and --noise: the gain is larger. --spacing and --isotropic make thick slices thin. The .json
@@ -204,6 +203,7 @@ def enhance(
     selection = read_selection(call, participant_label, session_label, suffix, bids_filter_file)
 
     from dnsp.cohorts import EnhancementSettings, FileOptions, enhance_bids, enhance_files, summarise_cohort
+    from dnsp.io import COMPRESSION_LEVEL
     from dnsp.methods import set_threads
     from dnsp.networks import included_models
 
@@ -240,7 +240,7 @@ def enhance(
         fill_non_finite=fill_non_finite,
         overwrite=overwrite,
         stored_type=dtype,
-        compression=compression,
+        compression=COMPRESSION_LEVEL if compression is None else compression,
         page=read_report(call, report, dicom=dicom),
         preview=preview,
     )

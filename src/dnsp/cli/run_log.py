@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +65,7 @@ class RunLog:
             return
         logs = self._folder / "logs"
         make_folder(logs)
-        self._file = (logs / f"dnsp-{datetime.now():%Y%m%dT%H%M%S}-{os.getpid()}.log").open("a", encoding="utf-8")
+        self._file = (logs / f"dnsp-{_now():%Y%m%dT%H%M%S}-{os.getpid()}.log").open("a", encoding="utf-8")
         self.note(f"dnsp {__version__}")
         self.note(" ".join(sys.argv))
 
@@ -94,5 +94,9 @@ class RunLog:
             self._file.flush()
 
 
+def _now() -> datetime:
+    return datetime.now(tz=UTC).astimezone()  # the time of the place
+
+
 def _timed(message: str) -> str:
-    return f"{datetime.now():%Y-%m-%d %H:%M:%S} {one_line(message)}"
+    return f"{_now():%Y-%m-%d %H:%M:%S} {one_line(message)}"

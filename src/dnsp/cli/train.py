@@ -34,10 +34,10 @@ def train(
     ] = None,
     scale: Annotated[int | None, typer.Option(help="The scale to train for: 2, 3 or 4.")] = None,
     slice_spacing: Annotated[
-        float | None, typer.Option(help="With --degradation slices: distance between the thick slices, in mm.")
+        float | None, typer.Option(help="Make thick slices this far apart, in mm. By default their thickness.")
     ] = None,
     slice_thickness: Annotated[
-        float | None, typer.Option(help="With --degradation slices: their thickness in mm; by default their distance.")
+        float | None, typer.Option(help="Make slices of this thickness, in mm. By default their distance.")
     ] = None,
     network: Annotated[
         str | None,
@@ -90,15 +90,16 @@ def train(
     from dnsp.training import train as run
 
     thick = {"spacing_mm": slice_spacing, "thickness_mm": slice_thickness}
+    is_thick = any(value is not None for value in thick.values())
     require_positive(epochs=epochs, per_slice=per_slice, fraction=fraction)
     config = make_config(
         recipe,
         {
             "network": network,
             "pairs": {
-                "degradation": degradation,
+                "degradation": "slices" if degradation is None and is_thick else degradation,
                 "scale": scale,
-                "slices": thick if any(value is not None for value in thick.values()) else None,
+                "slices": thick if is_thick else None,
             },
             "patches": {"per_slice": per_slice},
             "filter_patches": {"patch_list": patch_list and str(patch_list)},

@@ -63,7 +63,7 @@ def begin_derivatives(dataset: Path, output: Path) -> None:
         raise DataError(
             f"{output} is the data set itself; choose {dataset / 'derivatives' / 'dnsp'} or a folder outside"
         )
-    if root in inside.parents and inside.relative_to(root).parts[0] not in ("derivatives",):
+    if root in inside.parents and inside.relative_to(root).parts[0] != "derivatives":
         raise DataError(f"{output} is inside {dataset}; choose {dataset / 'derivatives' / 'dnsp'} or a folder outside")
     if inside == root / "derivatives":
         raise DataError(f"{output} holds the results of every program; choose {output / 'dnsp'}")

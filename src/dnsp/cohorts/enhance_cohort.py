@@ -33,8 +33,8 @@ def enhance_files(
 ) -> list[JobResult]:
     """Enhance a scan, several scans, or every scan of a folder. One that fails stops no other one.
 
-    Scans that are done are skipped: the `value` of their result is "done before". In a folder of results, ``failed.tsv`` lists the
-    scans that failed.
+    Scans that are done are skipped: the `value` of their result is "done before". In a folder of results, ``failed.tsv`` lists
+    the scans that failed.
 
     Parameters
     ----------

@@ -70,8 +70,8 @@ def enhance_file(
     Raises
     ------
     VolumeError
-        If the scan cannot be read or enhanced, the result cannot be written, is there already but was made from something else, or
-        with ``settings.strict`` fails its check.
+        If the scan cannot be read or enhanced; if the result cannot be written, is there already but was made from something
+        else, or with ``settings.strict`` fails its check.
     SettingError
         As in `process_file`, or if the method has no standard error.
     TrainingError

@@ -17,7 +17,7 @@ _TABLE = "failed.tsv"
 
 
 class FailureRecords:
-    """The scans that failed, kept as small files in ``logs/failed`` so that several runs into one folder do not disturb each other.
+    r"""The scans that failed, a small file for each in ``logs/failed``, so that several runs into one folder can add theirs.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class FailureRecords:
     ...     records = FailureRecords(Path(folder))
     ...     records.update("sub-01_T1w.nii.gz", DataError("no contrast"))
     ...     rows = records.write_table()
-    ...     print(Path(folder, "failed.tsv").read_text().splitlines()[1].split("\\t"))
+    ...     print(Path(folder, "failed.tsv").read_text().splitlines()[1].split("\t"))
     ['sub-01_T1w.nii.gz', 'no contrast']
     """
 

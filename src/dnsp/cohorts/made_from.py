@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dnsp.errors import VolumeError
+from dnsp.errors import DataError, VolumeError
 from dnsp.io.file_access import list_files, one_line, require_file
 from dnsp.io.sidecar import finish_sidecar, read_sidecar_fields, sidecar_path
 
@@ -118,7 +118,7 @@ def is_done(output: Path, made_from: MadeFrom, *, companions: Sequence[Path] = (
     finish_sidecar(output)
     if overwrite or not output.exists():
         return False
-    facts = read_sidecar_fields(sidecar_path(output))
+    facts = _read_facts(output)
     if _FIELD not in facts:
         raise VolumeError(f"{output}: this file exists already; choose another name, or replace it with --overwrite")
     if difference := made_from.difference(facts):
@@ -130,7 +130,15 @@ def is_done(output: Path, made_from: MadeFrom, *, companions: Sequence[Path] = (
 
 def is_own_result(output: Path) -> bool:
     """Tell whether the .json beside a result says that dnsp made it."""
-    return _FIELD in read_sidecar_fields(sidecar_path(output))
+    return _FIELD in _read_facts(output)
+
+
+def _read_facts(output: Path) -> dict[str, Any]:
+    """Read the .json beside a result; what cannot be read is not of dnsp's making."""
+    try:
+        return read_sidecar_fields(sidecar_path(output))
+    except DataError:
+        return {}
 
 
 def _other_half(scan: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from dnsp.cohorts.made_from import MadeFrom, is_own_result
-from dnsp.errors import DataError, DnspError, SettingError, VolumeError
+from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
 from dnsp.io import (
     COMPRESSION_LEVEL,
     DicomSource,
@@ -41,6 +42,9 @@ __all__ = [
     "require_separate",
     "result_name",
 ]
+
+
+_LABEL_SUFFIXES = ("_mask", "_defacemask", "_dseg", "_probseg", "_roi")
 
 
 class FileOptions(NamedTuple):
@@ -105,7 +109,8 @@ def find_inputs(
 ) -> list[tuple[Path, Path]]:
     """List the scans of a file or a folder, each with the path of its result.
 
-    The result of a file goes to `output`, or into it if `output` is a folder. The results of a folder's NIfTI files, at any
+    Masks and label maps with BIDS names (``sub-..._mask``, ``_dseg``) are left out of a folder, with a warning. The result of
+    a file goes to `output`, or into it if `output` is a folder. The results of a folder's NIfTI files, at any
     depth, go to the same relative paths below `output`; MINC and raw files get the ending .nii.gz. In a folder without such
     files, every folder with DICOM files is a scan; if there is only one, or a series is named, the folder as a whole is.
 
@@ -136,7 +141,7 @@ def find_inputs(
         return [(source, _target_of_one(source, output, options))]
     if source.resolve() in (output.resolve(), *output.resolve().parents):
         raise DataError(f"{output} is inside {source}; choose a folder outside with --output")
-    if scans := find_scan_files(source):
+    if scans := _without_labels(source, find_scan_files(source)):
         pairs = [(path, (output / path.relative_to(source)).with_name(result_name(path))) for path in scans]
         return require_separate(pairs)
     folders = find_dicom_folders(source)
@@ -146,6 +151,19 @@ def find_inputs(
         return [(source, _target_of_one(source, output, options))]
     ending = "" if options.dicom else ".nii.gz"
     return [(folder, output / f"{folder.relative_to(source)}{ending}") for folder in folders]
+
+
+def _without_labels(folder: Path, scans: list[Path]) -> list[Path]:
+    """Leave out masks and label maps with BIDS names: their intensities are no image."""
+    labels = [path for path in scans if path.name.startswith("sub-") and scan_stem(path).endswith(_LABEL_SUFFIXES)]
+    if labels:
+        warnings.warn(
+            f"{folder}: {len(labels)} masks or label maps, such as {labels[0].name}, are left out",
+            DataWarning,
+            stacklevel=3,
+        )
+    left_out = set(labels)
+    return [path for path in scans if path not in left_out]
 
 
 def make_output_folders(inputs: list[tuple[Path, Path]], output: Path, *, error: type[DnspError] = DataError) -> None:
@@ -202,14 +220,8 @@ def process_file(
     source, output = Path(source), Path(output)
     options = options or FileOptions()
     require_not_input(output, source, error=VolumeError)
-    if options.dicom and companions:
-        raise SettingError(f"--{companions[0]} writes NIfTI files; leave out --dicom")
     others = [companion_path(output, ending) for ending in companions]
-    if not options.dicom:
-        for path in (output, *others):
-            require_writable_nifti(path, overwrite=options.overwrite)
-    if made_from is not None or not options.dicom:
-        _require_free_sidecar(source, output, overwrite=options.overwrite)
+    _require_writable(source, output, others, options=options, with_sidecar=made_from is not None or not options.dicom)
     volume = read_scan(
         source, fill_non_finite=options.fill_non_finite, series_uid=options.series_uid, volume=options.volume
     )
@@ -247,6 +259,23 @@ def process_file(
         write_nifti(
             processed.volume, output, overwrite=options.overwrite, storage=storage, compression=options.compression
         )
+
+
+def _require_writable(
+    source: Path, output: Path, others: Sequence[Path], *, options: FileOptions, with_sidecar: bool
+) -> None:
+    """Refuse results that could not be written, before any work."""
+    if options.dicom and others:
+        raise SettingError(f"--{_ending_of(others[0])} writes NIfTI files; leave out --dicom")
+    if not options.dicom:
+        for path in (output, *others):
+            require_writable_nifti(path, overwrite=options.overwrite)
+    if with_sidecar:
+        _require_free_sidecar(source, output, overwrite=options.overwrite)
+
+
+def _ending_of(companion: Path) -> str:
+    return scan_stem(companion).rpartition("_")[2]
 
 
 def _joined(facts: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,9 +97,9 @@ def entity_matches(label: str | None, wanted: Wanted) -> bool:
 def read_bids_filters(path: str | Path) -> list[BidsFilter]:
     """Read a filter file as fMRIPrep takes it: ``{"t1w": {"session": "02", "acquisition": null}}``.
 
-    Each query has a name and conditions on entities, by PyBIDS's long names or the short ones of file names. A query concerns the
-    scans of its ``suffix``; where it has none, its name says it (t1w, t2w, flair, pdw). Queries of other kinds, such as bold, concern
-    no scan that is enhanced, and are of no effect.
+    Each query has a name and conditions on entities, by PyBIDS's long names or the short ones of file names. A query concerns
+    the scans of its ``suffix``; where it has none, its name says it (t1w, t2w, flair, pdw). Queries of other kinds, such as
+    bold, have no effect.
 
     Raises
     ------

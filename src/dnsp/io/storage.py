@@ -10,6 +10,7 @@ import numpy.typing as npt
 from nibabel.freesurfer.mghformat import MGHHeader
 from nibabel.nifti1 import Nifti1Header
 
+from dnsp.io.dicom.headers import fact
 from dnsp.io.dicom.slices import DicomSource
 from dnsp.volume import Volume
 
@@ -97,7 +98,7 @@ def choose_storage(volume: Volume, stored_type: StoredType = "auto") -> Storage:
 def _stored_type_of(header: Any) -> tuple[np.dtype[Any], float | None]:
     """Give the type of the numbers in the file of a scan, and the intensity of one grey level if they are integers."""
     if isinstance(header, DicomSource):
-        return np.dtype(np.int16), abs(float(header.fact("RescaleSlope") or 1.0))
+        return np.dtype(np.int16), abs(float(fact(header.dataset, header.frame, "RescaleSlope") or 1.0))
     if isinstance(header, Nifti1Header):
         dtype, slope = header.get_data_dtype(), header.get_slope_inter()[0]
     elif isinstance(header, MGHHeader):

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -52,28 +53,27 @@ def run_in_processes(
     tries = [0] * len(jobs)
     workers = [_Worker(begin) for _ in range(min(count, len(jobs)))]
     try:
-        for worker in workers:
-            _give_next(worker, jobs, waiting, on_job)
-        while busy := [worker for worker in workers if worker.index is not None]:
-            for worker in _ready(busy):
-                index = worker.index
-                if index is None:
-                    continue
+        while True:
+            for worker in workers:
+                if waiting and worker.index is None:
+                    index = waiting.popleft()
+                    on_job(jobs[index].name)
+                    worker.give(index, jobs[index].work)
+            busy = [worker for worker in workers if worker.index is not None]
+            if not busy:
+                return
+            for worker, index in _ready(busy):
                 done = worker.receive()
-                if done is None:
-                    tries[index] += 1
-                    code = worker.exit_code()
-                    workers[workers.index(worker)] = worker = _Worker(begin)  # noqa: PLW2901 - its place is taken
-                    if tries[index] < _TRIES:
-                        waiting.append(index)
-                    else:
-                        yield index, Attempt(error_text=_died(jobs[index], code))
-                else:
+                if done is not None:
                     yield index, done
-                _give_next(worker, jobs, waiting, on_job)
-            for worker in workers:  # a job of a process that died may wait while others are idle
-                if worker.index is None:
-                    _give_next(worker, jobs, waiting, on_job)
+                    continue
+                tries[index] += 1
+                code = worker.exit_code()
+                workers[workers.index(worker)] = _Worker(begin)
+                if tries[index] < _TRIES:
+                    waiting.append(index)
+                else:
+                    yield index, Attempt(error_text=_died(jobs[index], code))
     finally:
         for worker in workers:
             worker.tell_to_end()
@@ -94,10 +94,8 @@ class _Worker:
 
     def give(self, index: int, work: Callable[[], object]) -> None:
         self.index = index
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it has died: receiving will tell
             self.connection.send(work)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has died: receiving will tell
 
     def receive(self) -> Attempt | None:
         """Give what came of the job; None if the process died."""
@@ -124,22 +122,18 @@ class _Worker:
         self.connection.close()
 
 
-def _give_next(worker: _Worker, jobs: Sequence[Job], waiting: deque[int], on_job: Callable[[str], None]) -> None:
-    if waiting:
-        index = waiting.popleft()
-        on_job(jobs[index].name)
-        worker.give(index, jobs[index].work)
-
-
-def _ready(busy: Sequence[_Worker]) -> list[_Worker]:
-    """Wait for a result or for a death; the end of a pipe tells of both."""
+def _ready(busy: Sequence[_Worker]) -> list[tuple[_Worker, int]]:
+    """Wait for results and deaths; the end of a pipe tells of both. Give the processes and the jobs they were at."""
     ready = wait([worker.connection for worker in busy])
-    return [worker for worker in busy if worker.connection in ready]
+    return [(worker, worker.index) for worker in busy if worker.connection in ready and worker.index is not None]
 
 
 def _died(job: Job, code: int | None) -> str:
     how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-    return f"{job.name}: the process at work on it ended twice ({how}); is the memory full? Use fewer --jobs, or look at this scan alone"
+    return (
+        f"{job.name}: the process at work on it ended twice ({how}); is the memory full? Use fewer --jobs, or enhance this "
+        "scan alone"
+    )
 
 
 def _serve(connection: Connection[Any, Any], begin: Callable[[], object] | None) -> None:

@@ -20,7 +20,7 @@ from dnsp.plotting import draw_registration
 from dnsp.registration.outcome import Registration, RegistrationFailedError, write_registration
 from dnsp.registration.resampling import resample_to
 from dnsp.registration.rigid import register_rigid
-from dnsp.registration.simple_itk import import_simple_itk
+from dnsp.registration.simple_itk import import_simple_itk, write_itk_transform
 from dnsp.volume import Volume
 
 __all__ = ["find_pairs", "register_pairs"]
@@ -79,8 +79,9 @@ def register_pairs(
 ) -> list[PairedScan]:
     """Register the low-quality scan of every pair to the high-quality one, and leave out pairs that fail.
 
-    The folder then has three files for each registered pair: ``<subject>_low.nii.gz`` (the low-quality scan, resampled
-    once to the grid of the high-quality scan), ``<subject>_transform.json`` and ``<subject>_registration.png``. The table
+    The folder then has four files for each registered pair: ``<subject>_low.nii.gz`` (the low-quality scan, resampled once
+    to the grid of the high-quality scan), ``<subject>_transform.json``, the same transform for ITK, ANTs and 3D Slicer
+    (``<subject>_transform.tfm``), and ``<subject>_registration.png``. The table
     ``pairs.csv`` lists the registered pairs for `dnsp.data.read_pair_manifest`, and ``failed.csv`` lists the others.
     Called again, the function skips the pairs that are done and tries the failed ones again.
 
@@ -140,17 +141,21 @@ def register_pairs(
     return registered
 
 
+_ENDINGS = ("low.nii.gz", "registration.png", "transform.tfm", "transform.json")
+
+
 class _Outputs(NamedTuple):
     """The files of one pair. The transform is written last: where it exists, the others are complete."""
 
     low: Path
     picture: Path
+    itk_transform: Path
     transform: Path
 
     @classmethod
     def name(cls, subject_id: str, folder: Path) -> _Outputs:
         require_file_name(subject_id, error=SettingError)
-        return cls(*(folder / f"{subject_id}_{kind}" for kind in ("low.nii.gz", "registration.png", "transform.json")))
+        return cls(*(folder / f"{subject_id}_{kind}" for kind in _ENDINGS))
 
     def are_made_from(self, made_from: Mapping[str, str | int]) -> bool:
         """Tell whether the pair is done, and refuse results of other scans or settings."""
@@ -195,7 +200,7 @@ def _register_pair(
         low, high = read_scan(pair.low), read_scan(pair.high)
         found = register_rigid(low, high, seed=seed)
     except (VolumeError, DataError) as error:
-        for file in (files.low, files.picture):
+        for file in (files.low, files.picture, files.itk_transform):
             file.unlink(missing_ok=True)  # of an earlier run
         if isinstance(error, RegistrationFailedError) and error.registration is not None:
             with suppress(VolumeError):  # the scans do not overlap: there is nothing to draw
@@ -206,6 +211,7 @@ def _register_pair(
     _draw(low, high, resampled, files.picture, _caption(pair.subject_id, found))
     # Without the header of the low-quality file, which describes another grid.
     write_nifti(Volume(resampled.voxels, high.affine), files.low, overwrite=True)
+    write_itk_transform(found.transform, files.itk_transform, overwrite=True)
     write_registration(found, files.transform, made_from=made_from, overwrite=True)
     return None
 

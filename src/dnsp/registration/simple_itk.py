@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import DataError, MissingExtraError
+from dnsp.io.atomic import replace_file
 from dnsp.volume import Volume
 
-__all__ = ["from_image", "import_simple_itk", "to_image", "to_transform", "world_transform"]
+__all__ = ["from_image", "import_simple_itk", "to_image", "to_transform", "world_transform", "write_itk_transform"]
 
 Array = npt.NDArray[Any]
 
@@ -73,3 +75,30 @@ def world_transform(transform: Any) -> npt.NDArray[np.float64]:
     matrix[:3, 3] = transform.TransformPoint((0.0, 0.0, 0.0))
     matrix[:3, :3] = np.reshape(transform.GetMatrix(), (3, 3))
     return _FLIP @ matrix @ _FLIP
+
+
+def write_itk_transform(world: Array, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a 4 x 4 matrix between RAS+ points as a transform file that ITK, ANTs and 3D Slicer read.
+
+    ITK's convention: the transform takes a point of the fixed scan to the moving scan, in LPS+ millimetres. It resamples the
+    moving scan to the grid of the fixed one (``antsApplyTransforms -t``); in 3D Slicer, apply it to the moving scan.
+
+    Parameters
+    ----------
+    world : ndarray, shape (4, 4)
+        Fixed world to moving world, RAS+ mm.
+    path : str or Path
+        The file; its name ends in .tfm (text) or .mat (binary).
+    overwrite : bool
+        Replace a file that exists.
+
+    Raises
+    ------
+    DataError
+        If the file exists or cannot be written.
+    MissingExtraError
+        If SimpleITK is not installed.
+    """
+    simple_itk, transform = import_simple_itk(), to_transform(world)
+    with replace_file(Path(path), overwrite=overwrite, error=DataError) as unfinished:
+        simple_itk.WriteTransform(transform, str(unfinished))

@@ -19,7 +19,6 @@ from dnsp.reproduction.run_cell import is_finished, run_cell
 __all__ = ["Outcome", "run_cells"]
 
 
-_STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _MOST_READERS = 4  # each holds a scan or two in memory
 
 

@@ -43,7 +43,7 @@ class SliceSettings:
     Parameters
     ----------
     spacing_mm : float, optional
-        Distance between the centres of neighbouring slices in millimetres.
+        Distance between the centres of neighbouring slices in millimetres. By default the thickness.
     thickness_mm : float, optional
         Full width of a slice at half its height. Less than the spacing means a gap, more means that slices overlap; from a
         quarter of the spacing to four times the spacing. By default the spacing.
@@ -55,7 +55,7 @@ class SliceSettings:
     Raises
     ------
     SettingError
-        If there is no spacing or two of them, the thickness has another unit, or a value is outside its range.
+        If there is neither a spacing nor a thickness, they have two units, or a value is outside its range.
 
     Examples
     --------
@@ -65,21 +65,22 @@ class SliceSettings:
 
     spacing_mm: Annotated[float, Meta(gt=0, le=1000)] | None = None
     thickness_mm: Annotated[float, Meta(gt=0, le=1000)] | None = None
-    spacing_px: Annotated[float, Meta(gt=1, le=_LARGEST_FACTOR)] | None = None
+    spacing_px: Annotated[float, Meta(gt=0, le=1000)] | None = None
     thickness_px: Annotated[float, Meta(gt=0, le=1000)] | None = None
     profile: Profile = "gaussian"
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if (self.spacing_mm is None) == (self.spacing_px is None):
-            raise SettingError("pairs.slices needs one of spacing_mm and spacing_px, the distance between slices")
-        unit, other = ("mm", self.thickness_px) if self.spacing_mm is not None else ("px", self.thickness_mm)
-        if other is not None:
-            raise SettingError(f"pairs.slices has spacing_{unit}, so the thickness must be thickness_{unit}")
+        if (self._values("mm") == (None, None)) == (self._values("px") == (None, None)):
+            raise SettingError(
+                "pairs.slices needs spacing_mm and thickness_mm, or spacing_px and thickness_px, or one of the four"
+            )
         spacing, thickness = self._spacing_and_thickness
+        if self._unit == "px" and not 1 < spacing <= _LARGEST_FACTOR:
+            raise SettingError(f"spacing_px must be above 1 and at most {_LARGEST_FACTOR}, not {spacing:g}")
         if not _THINNEST <= thickness / spacing <= _THICKEST:
             raise SettingError(
-                f"pairs.slices: thickness_{unit} must be from {_THINNEST:g} to {_THICKEST:g} times the spacing of "
+                f"pairs.slices: thickness_{self._unit} must be from {_THINNEST:g} to {_THICKEST:g} times the spacing of "
                 f"{spacing:g}, not {thickness:g}"
             )
 
@@ -92,7 +93,7 @@ class SliceSettings:
             If slices would be no farther apart than pixels, or more than 8 pixels apart.
         """
         spacing, thickness = self._spacing_and_thickness
-        unit = pixel_mm if self.spacing_mm is not None else 1.0
+        unit = pixel_mm if self._unit == "mm" else 1.0
         factor = round(spacing / unit, 4)
         if not 1 < factor <= _LARGEST_FACTOR:
             raise DataError(
@@ -102,13 +103,17 @@ class SliceSettings:
         return AxisSampling(factor=factor, kind="slice", profile=self.profile, thickness=round(thickness / unit, 4))
 
     @property
+    def _unit(self) -> str:
+        return "px" if self._values("mm") == (None, None) else "mm"
+
+    @property
     def _spacing_and_thickness(self) -> tuple[float, float]:
-        spacing, thickness = (
-            (self.spacing_mm, self.thickness_mm)
-            if self.spacing_mm is not None
-            else (self.spacing_px, self.thickness_px)
-        )
-        return (spacing or 0.0, (spacing or 0.0) if thickness is None else thickness)
+        """Give both, each the other where it is missing."""
+        spacing, thickness = self._values(self._unit)
+        return spacing or thickness or 0.0, thickness or spacing or 0.0
+
+    def _values(self, unit: str) -> tuple[float | None, float | None]:
+        return (self.spacing_mm, self.thickness_mm) if unit == "mm" else (self.spacing_px, self.thickness_px)
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,7 @@ def test_a_factor_that_is_no_whole_number_is_refused(scan):
         sample_volume(scan, AxisSampling(factor=2.5))
 
 
-@pytest.mark.parametrize(
-    "degradation", [{}, {"blur": "hamming"}, {"degradation": "thick-slices", "slice_thickness_mm": 8}]
-)
+@pytest.mark.parametrize("degradation", [{}, {"blur": "hamming"}, {"degradation": "slices", "slice_thickness_mm": 8}])
 def test_noise_is_a_fraction_of_the_99th_9_percentile_and_follows_from_subject_and_seed(degradation):
     flat = Volume(np.full((60, 62, 20), 500.0, dtype=np.float32), np.diag([1.0, 1.0, 4.0, 1.0]))
     clean = dnsp.degrade(flat, **degradation)

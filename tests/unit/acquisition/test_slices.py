@@ -52,11 +52,11 @@ def test_a_thicker_slice_blurs_more_and_a_gap_loses_what_lies_in_it():
 
 def test_the_plane_of_the_slices_can_be_named_and_closer_slices_are_refused():
     thin = Volume(np.random.default_rng(0).uniform(1, 2, (12, 8, 8)), np.diag([1.0, 1.0, 2.0, 1.0]))
-    low = dnsp.degrade(thin, degradation="thick-slices", slice_spacing_mm=3, plane="sagittal")
+    low = dnsp.degrade(thin, degradation="slices", slice_spacing_mm=3, plane="sagittal")
     assert low.spatial_shape == (4, 8, 8)
     assert low.spacing_mm == (3.0, 1.0, 2.0)
     with pytest.raises(SettingError, match=r"1\.5 mm apart are closer than those of the scan \(2 mm\)"):
-        dnsp.degrade(thin, degradation="thick-slices", slice_spacing_mm=1.5)
+        dnsp.degrade(thin, degradation="slices", slice_spacing_mm=1.5)
 
 
 @pytest.mark.parametrize(
@@ -70,4 +70,4 @@ def test_the_plane_of_the_slices_can_be_named_and_closer_slices_are_refused():
 )
 def test_slices_that_make_no_sense_are_refused(options, message):
     with pytest.raises(SettingError, match=message):
-        dnsp.degrade(Volume(np.ones((4, 4, 9)), np.eye(4)), degradation="thick-slices", **options)
+        dnsp.degrade(Volume(np.ones((4, 4, 9)), np.eye(4)), degradation="slices", **options)

@@ -345,6 +345,11 @@ def test_pairs_are_refused_before_they_are_registered(model, make_settings, tmp_
     assert not (tmp_path / "run" / "registered").exists()
 
 
+def test_a_network_of_a_user_is_not_told(run):
+    with pytest.raises(SettingError, match="a network of your own takes images alone"):
+        run("run", network="dnsp.networks:AcquisitionAware", network_arguments=SIZES)
+
+
 def test_thick_slices_need_a_network_that_is_told(make_settings):
     with pytest.raises(SettingError, match="with degradation slices, use --from default"):
         make_settings(pairs=THICK)
@@ -353,13 +358,13 @@ def test_thick_slices_need_a_network_that_is_told(make_settings):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({}, "needs one of spacing_mm and spacing_px"),
-        ({"spacing_mm": 5.0, "spacing_px": 5.0}, "needs one of"),
-        ({"spacing_mm": 5.0, "thickness_px": 5.0}, "the thickness must be thickness_mm"),
-        ({"spacing_px": 5.0, "thickness_mm": 5.0}, "the thickness must be thickness_px"),
+        ({}, "needs spacing_mm and thickness_mm, or spacing_px and thickness_px"),
+        ({"spacing_mm": 5.0, "spacing_px": 5.0}, "or one of the four"),
+        ({"spacing_mm": 5.0, "thickness_px": 5.0}, "or one of the four"),
+        ({"thickness_px": 9.0}, "spacing_px must be above 1 and at most 8, not 9"),
         ({"spacing_px": 5.0, "thickness_px": 1.0}, "thickness_px must be from 0.25 to 4 times the spacing of 5, not 1"),
-        ({"spacing_px": 8.5}, "spacing_px must be a number above 1 and up to 8"),
-        ({"spacing_px": 1.0}, "spacing_px must be a number above 1"),
+        ({"spacing_px": 8.5}, "spacing_px must be above 1 and at most 8, not 8.5"),
+        ({"spacing_px": 1.0}, "spacing_px must be above 1"),
         ({"spacing_mm": float("nan")}, "spacing_mm"),
         ({"spacing_mm": 5.0, "profile": "round"}, "profile must be one of gaussian, box, sinc"),
     ],
@@ -367,6 +372,12 @@ def test_thick_slices_need_a_network_that_is_told(make_settings):
 def test_slices_that_cannot_be_are_refused(settings, complaint):
     with pytest.raises(SettingError, match=complaint):
         SliceSettings(**settings)
+
+
+def test_spacing_and_thickness_stand_for_each_other():
+    for given in ({"spacing_px": 3.0}, {"thickness_px": 3.0}, {"spacing_px": 3.0, "thickness_px": 3.0}):
+        assert SliceSettings(**given).sampling(0.5) == AxisSampling(factor=3, kind="slice", thickness=3)
+    assert SliceSettings(thickness_mm=3.0).sampling(0.5) == AxisSampling(factor=6, kind="slice", thickness=6)
 
 
 @pytest.mark.parametrize("spacing", [0.9, 9.0])

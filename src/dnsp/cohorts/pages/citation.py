@@ -9,6 +9,7 @@ from typing import Any
 
 __all__ = ["describe_method"]
 
+_PACKAGES = ("torch", "numpy", "nibabel")
 _METHODS = {
     "bicubic": "bicubic interpolation",
     "spline": "cubic spline interpolation",
@@ -35,5 +36,5 @@ def describe_method(facts: Mapping[str, Any]) -> str:
     else:
         how = _METHODS.get(str(facts.get("Method")), str(facts.get("Method")))
     scale = f"by a factor of {facts['Scale']} within {facts.get('Plane', 'axial')} slices" if facts.get("Scale") else ""
-    packages = ", ".join(f"{package} {version(package)}" for package in ("torch", "numpy", "nibabel"))
-    return f"Scans were super-resolved {scale} with dnsp {made_by}, using {how}; Python {platform.python_version()}, {packages}."
+    packages = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
+    return f"Scans were super-resolved {scale} with dnsp {made_by}, using {how}; {', '.join(packages)}."
