@@ -240,7 +240,7 @@ class _Trainer:
         with torch.enable_grad():
             loss = (self.network(starts, conditions) - fine).square().mean() * self.scale
             self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
         if bool(torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0).isfinite()):
             self.optimiser.step()
         self.steps += 1

@@ -156,7 +156,7 @@ def test_a_damaged_state_is_refused(tmp_path):
     content = bytearray(file.path.read_bytes())
     content[-1] ^= 1
     file.path.write_bytes(content)
-    with pytest.raises(TrainingError, match="damaged.*move it away"):
+    with pytest.raises(TrainingError, match=r"damaged.*move it away"):
         file.read("mine")
     file.path.write_bytes(b"no tensors")
     with pytest.raises(TrainingError, match="damaged"):
