@@ -112,6 +112,50 @@ def test_degrade_takes_a_degradation_and_says_what_it_did(dnsp, scan, tmp_path, 
     np.testing.assert_allclose(low.get_fdata(dtype=np.float32), expected.voxels, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--blur", "hamming"), {"Degradation": "kspace", "Window": "hamming"}),
+        (("--degradation", "kspace", "--window", "hann"), {"Degradation": "kspace", "Window": "hann"}),
+        (("--blur", "kspace"), {"Degradation": "kspace"}),
+        (("--blur", 0.7), {"Degradation": "blur", "SigmaPixels": 0.7}),
+    ],
+)
+def test_degrade_takes_the_words_of_enhance_and_noise(dnsp, scan, tmp_path, options, told):
+    plain = dnsp("degrade", scan, "-o", tmp_path / "low.nii", *options)
+    assert plain.code == 0, plain.err
+    facts = json.loads((tmp_path / "low.json").read_text())
+    about = ("Degradation", "Window", "SigmaPixels", "NoiseFraction", "NoiseSigma", "Seed")
+    assert {name: facts[name] for name in about if name in facts} == told
+    noisy = dnsp("degrade", scan, "-o", tmp_path / "noisy.nii", *options, "--noise", 0.02, "--seed", 3)
+    assert noisy.code == 0, noisy.err
+    facts = json.loads((tmp_path / "noisy.json").read_text())
+    assert (facts["NoiseFraction"], facts["Seed"]) == (0.02, 3)
+    assert "2 % noise" in facts["Description"]
+    low = nib.load(tmp_path / "low.nii").get_fdata()
+    assert facts["NoiseSigma"] == pytest.approx(0.02 * np.sort(low.ravel())[round(0.999 * (low.size - 1))], rel=1e-4)
+    change = nib.load(tmp_path / "noisy.nii").get_fdata()[low > 300] - low[low > 300]
+    assert change.std() == pytest.approx(facts["NoiseSigma"], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--blur", "auto"), "--blur must be kspace, hamming, hann, fermi, or a width in voxels of the scan (0 to 10)"),
+        (("--blur", 1, "--sigma-px", 1), "--sigma-px says what --blur says; leave it out"),
+        (("--blur", "hann", "--degradation", "kspace"), "--degradation says what --blur says; leave it out"),
+        (("--blur", 1, "--slice-spacing", 3), "--slice-spacing has no effect with --degradation blur; leave it out"),
+        (("--window", "hann"), "--window has no effect with --degradation blur; leave it out"),
+        (("--noise", 0.9), "--noise must be a fraction of the 99.9th percentile (0 to 0.5), not 0.9"),
+    ],
+)
+def test_degrade_refuses_words_that_contradict_each_other(dnsp, scan, tmp_path, options, message):
+    outcome = dnsp("degrade", scan, "-o", tmp_path / "low.nii", *options)
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "low.nii").exists()
+
+
 def test_a_lower_field_prints_f_and_is_darker_and_noisier(dnsp, scan, tmp_path):
     sequence = ("--tr", 2000, "--te", 30, "--flip", 90)
     call = ("degrade", scan, "--degradation", "low-field", *sequence, "--low-tesla", 1.5)

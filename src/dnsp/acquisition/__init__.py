@@ -3,12 +3,12 @@
 from dnsp.acquisition.bicubic import bicubic_enlarge, bicubic_matrix
 from dnsp.acquisition.blur_downsample import block_mean, blur, blur_downsample
 from dnsp.acquisition.deconvolution import deconvolve_enlarge
-from dnsp.acquisition.degradation import (
+from dnsp.acquisition.degradation import apply_degradation, degrade
+from dnsp.acquisition.degradation_settings import (
     DegradationName,
     DegradationSettings,
-    apply_degradation,
-    degrade,
     make_low_field,
+    name_degradation,
 )
 from dnsp.acquisition.description import Acquisition, AcquisitionBelief, sampling_with_blur
 from dnsp.acquisition.kspace import crop_kspace, truncate_kspace
@@ -18,7 +18,14 @@ from dnsp.acquisition.noise import add_rician_noise, noise_reference
 from dnsp.acquisition.resampling import sinc_enlarge, sinc_matrix, spline_enlarge, spline_matrix
 from dnsp.acquisition.sampling import AxisSampling, Profile
 from dnsp.acquisition.slices import SliceOptions, Slices
-from dnsp.acquisition.volumes import Resolution, degrade_volume, lower_field_volume, thicken_volume
+from dnsp.acquisition.volumes import (
+    Resolution,
+    degrade_volume,
+    lower_field_volume,
+    noisy_volume,
+    sample_volume,
+    thicken_volume,
+)
 
 __all__ = [
     "Acquisition",
@@ -47,8 +54,11 @@ __all__ = [
     "lower_field",
     "lower_field_volume",
     "make_low_field",
+    "name_degradation",
     "noise_reference",
+    "noisy_volume",
     "outside_local_range",
+    "sample_volume",
     "sampling_with_blur",
     "sinc_enlarge",
     "sinc_matrix",

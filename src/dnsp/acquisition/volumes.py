@@ -8,14 +8,24 @@ import numpy as np
 import torch
 
 from dnsp.acquisition.blur_downsample import blur_downsample
+from dnsp.acquisition.description import Acquisition
 from dnsp.acquisition.kspace import crop_kspace
 from dnsp.acquisition.low_field import LowField, estimate_noise_sigma, lower_field
+from dnsp.acquisition.noise import add_rician_noise, noise_reference
+from dnsp.acquisition.sampling import AxisSampling
 from dnsp.acquisition.slices import Slices
 from dnsp.errors import SettingError
 from dnsp.seeds import derive_seed
 from dnsp.volume import Array, Plane, Volume, map_slices, plane_axis, rescaled_affine
 
-__all__ = ["Resolution", "degrade_volume", "lower_field_volume", "thicken_volume"]
+__all__ = [
+    "Resolution",
+    "degrade_volume",
+    "lower_field_volume",
+    "noisy_volume",
+    "sample_volume",
+    "thicken_volume",
+]
 
 #: How `dnsp.degrade_volume` lowers the resolution: a blur with block means, or the central part of k-space.
 Resolution: TypeAlias = Literal["blur", "kspace"]
@@ -71,6 +81,77 @@ def degrade_volume(
         return np.asarray(low_res[:, 0])
 
     return map_slices(volume, degrade, plane=plane, down=scale)
+
+
+def sample_volume(volume: Volume, sampling: AxisSampling, *, plane: Plane = "axial") -> Volume:
+    """Sample every slice of a plane along both its axes.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan; it is not changed.
+    sampling : AxisSampling
+        What is done along both axes. Its factor is a whole number.
+    plane : {"axial", "coronal", "sagittal"}
+        The slices' plane.
+
+    Returns
+    -------
+    Volume
+        float32 in the scan's own units, ceil(n / factor) voxels along both axes of the plane. The first voxel's corner stays in
+        place. The magnitude, where the sampling is k-space.
+
+    Raises
+    ------
+    SettingError
+        If the factor is no whole number.
+
+    Examples
+    --------
+    >>> scan = Volume(np.random.default_rng(0).uniform(0, 900, (12, 16, 5)), np.diag([1.0, 1.0, 4.0, 1.0]))
+    >>> sample_volume(scan, AxisSampling(factor=2, kind="kspace", window="hamming")).spacing_mm
+    (2.0, 2.0, 4.0)
+    """
+    if sampling.factor != int(sampling.factor):
+        raise SettingError(f"factor must be a whole number, not {sampling.factor:g}")
+    acquisition = Acquisition(rows=sampling, columns=sampling)
+    return map_slices(
+        volume, lambda stack: acquisition.apply(torch.from_numpy(stack)).numpy(), plane=plane, down=int(sampling.factor)
+    )
+
+
+def noisy_volume(volume: Volume, *, fraction: float, subject_id: str, seed: int = 0) -> tuple[Volume, float]:
+    """Add Rician noise to a scan.
+
+    Parameters
+    ----------
+    volume : Volume
+        A magnitude scan; it is not changed. Intensities below zero are taken for zero.
+    fraction : float
+        Standard deviation of the noise as a fraction of the scan's 99.9th percentile.
+    subject_id : str
+        The noise follows from it and from `seed` alone.
+    seed : int
+        Another number gives other noise.
+
+    Returns
+    -------
+    noisy : Volume
+        float32 in the scan's own units.
+    sigma : float
+        Standard deviation of the noise in these units.
+
+    Examples
+    --------
+    >>> scan = Volume(np.full((8, 8, 8), 500.0), np.eye(4))
+    >>> noisy_volume(scan, fraction=0.02, subject_id="sub-01")[1]
+    10.0
+    """
+    generator = torch.Generator().manual_seed(derive_seed(seed, subject_id, "noise") % 2**63)
+    magnitude = torch.from_numpy(np.maximum(volume.voxels, 0).astype(np.float32))
+    sigma = fraction * noise_reference(magnitude)
+    noisy = add_rician_noise(magnitude, sigma=sigma, generator=generator)
+    return volume.with_voxels(noisy.numpy()), sigma
 
 
 def thicken_volume(volume: Volume, slices: Slices, *, plane: Plane = "axial") -> Volume:

@@ -15,6 +15,7 @@ __all__ = ["degrade"]
 
 DegradationName: TypeAlias = Literal["blur", "kspace", "slices", "low-field"]
 ProfileName: TypeAlias = Literal["gaussian", "box", "sinc"]
+WindowName: TypeAlias = Literal["none", "hamming", "hann", "fermi"]
 
 _OF_LOW_FIELD = (
     "--low-tesla",
@@ -24,15 +25,15 @@ _OF_LOW_FIELD = (
     "--flip",
     "--bandwidth-ratio",
     "--noise-sigma",
-    "--seed",
 )
 _OF_SLICES = ("--slice-thickness", "--slice-spacing", "--slice-profile")
 _WITHOUT_EFFECT = {
-    "blur": (*_OF_SLICES, *_OF_LOW_FIELD),
+    "blur": ("--window", *_OF_SLICES, *_OF_LOW_FIELD),
     "kspace": ("--sigma-px", *_OF_SLICES, *_OF_LOW_FIELD),
-    "slices": ("--scale", "--sigma-px", *_OF_LOW_FIELD),
-    "low-field": ("--scale", "--sigma-px", "--plane", *_OF_SLICES),
+    "slices": ("--scale", "--sigma-px", "--window", *_OF_LOW_FIELD),
+    "low-field": ("--scale", "--sigma-px", "--window", "--noise", "--plane", *_OF_SLICES),
 }
+_SAID_BY_BLUR = ("--degradation", "--sigma-px", "--window")
 
 
 def degrade(
@@ -52,12 +53,31 @@ def degrade(
             show_default=False,
         ),
     ] = None,
+    blur: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIGMA|kspace|hamming|hann|fermi",
+            help="Instead of --degradation, in the words of dnsp enhance --blur. SIGMA is a Gaussian before block means, in "
+            "voxels of the scan; 0 is block means alone. kspace is truncated k-space; the others are its windows.",
+        ),
+    ] = None,
     scale: Annotated[
         int, typer.Option(help="For blur and kspace: divide the resolution by 2, 3 or 4 along both axes of the plane.")
     ] = 2,
     sigma_px: Annotated[
         float, typer.Option(min=0.0, help="For blur: the standard deviation of the Gaussian, in voxels of the scan.")
     ] = 1.0,
+    window: Annotated[
+        WindowName, typer.Option(help="For kspace: the window on the part of k-space that is kept.")
+    ] = "none",
+    noise: Annotated[
+        float,
+        typer.Option(
+            metavar="FRACTION",
+            help="For all but low-field: Rician noise, in the words of dnsp enhance --noise: its standard deviation as a "
+            "fraction of the 99.9th percentile.",
+        ),
+    ] = 0.0,
     slice_thickness: Annotated[
         float | None,
         typer.Option(metavar="MM", help="For slices: full width of a slice. By default the distance: no gap."),
@@ -87,7 +107,7 @@ def degrade(
         typer.Option(help="For low-field: the noise of the scan, in its units. By default it is estimated."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="For low-field: seed of the noise, which also depends on the file's name.")
+        int, typer.Option(help="For --noise and low-field: seed of the noise, which also depends on the file's name.")
     ] = 0,
     series: SeriesUid = None,
     volume: VolumeNumber = None,
@@ -98,11 +118,17 @@ def degrade(
     Exit code 0: all scans are done. 1: at least one scan failed, and the others are done. 2: the command was wrong, and
     nothing was done.
     """
+    from dnsp.acquisition import DegradationSettings, make_low_field, name_degradation
+
+    if blur is not None:
+        refuse_unused(ctx, _SAID_BY_BLUR, reason="says what --blur says")
+        degradation, sigma_px, window = name_degradation(blur)
     if degradation is None:
         degradation = "blur" if slice_thickness is None and slice_spacing is None else "slices"
     refuse_unused(ctx, _WITHOUT_EFFECT[degradation], reason=f"has no effect with --degradation {degradation}")
+    if noise == 0 and degradation != "low-field":
+        refuse_unused(ctx, ("--seed",), reason=f"has no effect with --degradation {degradation}")
 
-    from dnsp.acquisition import DegradationSettings, make_low_field
     from dnsp.cohorts import FileOptions, degrade_files
 
     low_field = None
@@ -120,11 +146,13 @@ def degrade(
         scale=scale,
         plane=plane,
         sigma_px=sigma_px,
+        window=window,
         slice_spacing_mm=slice_spacing,
         slice_thickness_mm=slice_thickness,
         slice_profile=slice_profile,
         low_field=low_field,
         noise_sigma=noise_sigma,
+        noise=noise,
         seed=seed,
     )
     if low_field is not None:

@@ -107,6 +107,15 @@ def enhance(
             help="Noise of the scan, for the default model: its standard deviation as a fraction of the 99.9th percentile.",
         ),
     ] = "auto",
+    refine: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MINUTES",
+            help="With --spacing or --isotropic, for the default model: go on training on the scan's own slices for so many "
+            "minutes, and keep the result of the training if it is better on slices held out. After a stop, the same command "
+            "goes on.",
+        ),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option(
@@ -216,6 +225,7 @@ def enhance(
         precision=precision,  # type: ignore[arg-type]  # checked there
         blur=blur,
         noise=noise,  # type: ignore[arg-type]  # likewise
+        refine_minutes=refine,
         plane=plane,
         with_uncertainty=uncertainty,
         strict=strict,

@@ -80,6 +80,7 @@ class JobProgress(ProgressBar, JobCallback):
         self._bar.disable = self._bar.disable or self._log.level is Level.QUIET
         self._jobs = self._bar.add_task(verb, total=None, visible=False)
         self._parts: TaskID | None = None
+        self._refining: TaskID | None = None
         self._started: dict[str, float] = {}
         self._values: dict[str, object] = {}
         self._done, self._total = 0, 0
@@ -99,9 +100,21 @@ class JobProgress(ProgressBar, JobCallback):
 
     def on_progress(self, done: int, total: int) -> None:
         """Show the slices that are done."""
+        self._hide_refinement()
         if self._parts is None:
             self._parts = self._bar.add_task("slices", total=total)
         self._bar.update(self._parts, completed=done, total=total)
+
+    def on_refinement(self, seconds: int, given: int) -> None:
+        """Show how much of the time for refining is spent."""
+        if self._refining is None:
+            self._refining = self._bar.add_task("refining (seconds)", total=given)
+        self._bar.update(self._refining, completed=seconds, total=given)
+
+    def _hide_refinement(self) -> None:
+        if self._refining is not None:
+            self._bar.remove_task(self._refining)
+            self._refining = None
 
     def on_job_value(self, name: str, value: object) -> None:
         """Note what the scan's line will say."""
@@ -109,6 +122,7 @@ class JobProgress(ProgressBar, JobCallback):
 
     def on_job_end(self, name: str, error: DnspError | None) -> None:
         """Count the scan, and print why it failed."""
+        self._hide_refinement()
         if self._parts is not None:
             self._bar.remove_task(self._parts)
             self._parts = None

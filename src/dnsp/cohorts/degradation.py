@@ -17,7 +17,7 @@ __all__ = ["degrade_file", "degrade_files"]
 def degrade_file(
     source: str | Path, output: str | Path, settings: DegradationSettings, *, options: FileOptions | None = None
 ) -> None:
-    """Degrade one scan from file to file. The noise of a lower field depends on the scan's file name.
+    """Degrade one scan from file to file. The noise depends on the scan's file name.
 
     Parameters
     ----------

@@ -200,7 +200,8 @@ def _enhance(
     """Do the jobs; with the folder of the results, keep a record of those that fail, and write the index of the cohort."""
     callback = callback or JobCallback()
     if workers is None:
-        jobs = [Job(scan.name, scan.output, partial(scan.work, on_slice=callback.on_progress)) for scan in scans]
+        told = {"on_slice": callback.on_progress, "on_refinement": callback.on_refinement}
+        jobs = [Job(scan.name, scan.output, partial(scan.work, **told)) for scan in scans]
     else:
         jobs = [Job(scan.name, scan.output, scan.work) for scan in scans]
     if folder is None:
@@ -238,6 +239,9 @@ class _Recorder(JobCallback):
     def on_progress(self, done: int, total: int) -> None:
         self._follower.on_progress(done, total)
 
+    def on_refinement(self, seconds: int, given: int) -> None:
+        self._follower.on_refinement(seconds, given)
+
     def on_job_value(self, name: str, value: object) -> None:
         self._follower.on_job_value(name, value)
 
@@ -254,9 +258,19 @@ def _enhance_plain(
     index: Path | None,
     *,
     on_slice: Callable[[int, int], None] | None = None,
+    on_refinement: Callable[[int, int], None] | None = None,
 ) -> FileOutcome:
     fields = {name: value for name, value in own_fields(scan).items() if name != "Sources"}
-    return enhance_file(scan, target, settings, options=options, fields=fields, index=index, on_slice=on_slice)
+    return enhance_file(
+        scan,
+        target,
+        settings,
+        options=options,
+        fields=fields,
+        index=index,
+        on_slice=on_slice,
+        on_refinement=on_refinement,
+    )
 
 
 def _enhance_bids_scan(
@@ -268,6 +282,7 @@ def _enhance_bids_scan(
     index: Path | None,
     *,
     on_slice: Callable[[int, int], None] | None = None,
+    on_refinement: Callable[[int, int], None] | None = None,
 ) -> FileOutcome:
     try:
         fields = read_bids_metadata(scan, dataset)
@@ -278,7 +293,16 @@ def _enhance_bids_scan(
         "Sources": [source_uri(scan, dataset)],
         "Resolution": settings.resolution,
     }
-    return enhance_file(scan.path, target, settings, options=options, fields=fields, index=index, on_slice=on_slice)
+    return enhance_file(
+        scan.path,
+        target,
+        settings,
+        options=options,
+        fields=fields,
+        index=index,
+        on_slice=on_slice,
+        on_refinement=on_refinement,
+    )
 
 
 def _find_all(sources: Sequence[Path], output: Path, options: FileOptions) -> list[tuple[Path, Path]]:

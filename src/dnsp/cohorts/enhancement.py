@@ -19,10 +19,11 @@ from dnsp.errors import DataError, DataWarning, VolumeError
 from dnsp.io import read_scan, scan_stem
 from dnsp.io.sidecar import read_sidecar_fields, sidecar_path
 from dnsp.methods import enhance_scan
+from dnsp.methods.refinement_state import RefinementFile
 from dnsp.plotting.preview import draw_preview
 from dnsp.volume import Volume
 
-__all__ = ["FileOutcome", "enhance_file", "own_fields"]
+__all__ = ["FileOutcome", "enhance_file", "own_fields", "refinement_path"]
 
 FileOutcome: TypeAlias = Literal["enhanced", "done before"]
 
@@ -39,11 +40,13 @@ def enhance_file(
     fields: Mapping[str, Any] = MappingProxyType({}),
     index: Path | None = None,
     on_slice: Callable[[int, int], None] | None = None,
+    on_refinement: Callable[[int, int], None] | None = None,
 ) -> FileOutcome:
     """Enhance one scan from file to file, unless the result is there already.
 
     A result is there if its .json says that it was made from the same input, model and settings, by their hashes. If an earlier
-    run was killed between the result and its .json, the .json is written now.
+    run was killed between the result and its .json, the .json is written now. The state of a refinement lies beside the result
+    until the result is there; after a stop, the same call goes on from it.
 
     Parameters
     ----------
@@ -57,6 +60,8 @@ def enhance_file(
         The page of the cohort, to which the scan's page links.
     on_slice
         As in `dnsp.methods.enhance_volume`.
+    on_refinement
+        As in `dnsp.methods.enhance_scan`.
 
     Returns
     -------
@@ -69,6 +74,8 @@ def enhance_file(
         else, or with ``settings.strict`` fails its check.
     SettingError
         As in `process_file`, or if the method has no standard error.
+    TrainingError
+        If the state of the refinement belongs to another one, is damaged or cannot be written.
 
     Warns
     -----
@@ -87,7 +94,12 @@ def enhance_file(
         Compression=options.compression,
     )
     others = [companion_path(output, ending) for ending in companions]
+    state = None
+    if settings.refine_minutes is not None:
+        state = RefinementFile(refinement_path(output), replace=options.overwrite)
     if is_done(output, made_from, companions=others, overwrite=options.overwrite):
+        if state is not None:
+            state.remove()  # an earlier run was killed between the result and this
         _show(source, output, options, index=index, missing_alone=True)
         return "done before"
 
@@ -99,7 +111,9 @@ def enhance_file(
             plane=settings.plane,
             path=source,
             with_uncertainty=settings.with_uncertainty,
+            refinement_file=state,
             on_slice=on_slice,
+            on_refinement=on_refinement,
         )
         for message in enhanced.check.warnings if enhanced.check else ():
             if settings.strict:
@@ -120,6 +134,8 @@ def enhance_file(
         made_from=made_from,
         fields=fields,
     )
+    if state is not None:
+        state.remove()
     _show(source, output, options, index=index, missing_alone=False)
     return "enhanced"
 
@@ -150,6 +166,17 @@ def preview_path(result: Path) -> Path:
     'out/scan_preview.png'
     """
     return result.with_name(f"{scan_stem(result)}_preview.png")
+
+
+def refinement_path(result: Path) -> Path:
+    """Name the state of the refinement for a result.
+
+    Examples
+    --------
+    >>> refinement_path(Path("out/scan.nii.gz")).as_posix()
+    'out/scan_refinement.safetensors'
+    """
+    return result.with_name(f"{scan_stem(result)}_refinement.safetensors")
 
 
 def looks_skull_stripped(volume: Volume) -> bool:

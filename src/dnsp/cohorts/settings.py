@@ -24,6 +24,8 @@ class EnhancementSettings:
     ----------
     method, scale, spacing_mm, slice_thickness_mm, slice_profile, model, trust, database, device, precision, blur, noise
         As of `dnsp.methods.choose_method`; the model by its name or file.
+    refine_minutes : float, optional
+        Time for refining the model on each scan, as of `dnsp.methods.choose_method`.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices.
     with_uncertainty : bool
@@ -49,6 +51,7 @@ class EnhancementSettings:
     precision: Precision = "auto"
     blur: Blur = "auto"
     noise: Noise = "auto"
+    refine_minutes: float | None = None
     plane: Plane = "axial"
     with_uncertainty: bool = False
     strict: bool = False
@@ -118,6 +121,7 @@ class EnhancementSettings:
             "Blur": self.blur,
             "Noise": self.noise,
             "Uncertainty": self.with_uncertainty,
+            **({} if self.refine_minutes is None else {"RefineMinutes": self.refine_minutes}),
             **more,
         }
         return MadeFrom(hash_scan(scan), self.model_sha256, settings)
@@ -155,6 +159,7 @@ def _choose(settings: EnhancementSettings) -> ChosenMethod:
         precision=settings.precision,
         blur=settings.blur,
         noise=settings.noise,
+        refine_minutes=settings.refine_minutes,
     )
 
 

@@ -34,6 +34,9 @@ class JobCallback:
     def on_progress(self, done: int, total: int) -> None:
         """Run within a job, after each of its parts; the parts of most jobs are slices."""
 
+    def on_refinement(self, seconds: int, given: int) -> None:
+        """Run within a job while a model is refined on the scan, after each step: seconds spent, and seconds given."""
+
     def on_job_value(self, name: str, value: object) -> None:
         """Run after each job that did not fail; `value` is what its work returned."""
 

@@ -24,7 +24,7 @@ from dnsp.methods.target_grid import TargetGrid, fine_length
 from dnsp.networks import AcquisitionAware, ModelCard
 from dnsp.volume import Array, IntensityScaling, Volume
 
-__all__ = ["AcquisitionAwareMethod", "ScanMethod"]
+__all__ = ["AcquisitionAwareMethod", "ScanMethod", "slices_with_head"]
 
 _SMALLEST_HEAD = 0.3  # of the largest section: slices the estimator looks at
 _SLICES = 20
@@ -172,6 +172,14 @@ class ScanMethod:
     noise_sigma: float = 0.0
     noise_fraction: float = 0.0
 
+    def with_network_across(self, network: AcquisitionAware) -> ScanMethod:
+        """Give the same method with another network across the slices."""
+        passes = []
+        for one in self.passes:
+            views = [view._replace(sharpen=replace(view.sharpen, network=network)) for view in one.views]
+            passes.append(one if one.across is None else replace(one, views=tuple(views)))
+        return replace(self, passes=tuple(passes))
+
     @property
     def belief(self) -> AcquisitionBelief:
         """What the network is told in the first pass."""
@@ -265,8 +273,14 @@ def _without_noise(belief: AcquisitionBelief) -> AcquisitionBelief:
 
 def _choose_slices(volume: Volume, axis: int) -> Array:
     """Take slices that show the head, evenly spread, of the first frame: (S, H, W)."""
-    slices = volume.slices(axis)[0]
-    areas = np.count_nonzero(slices > slices.mean(dtype=np.float64), axis=(1, 2))
-    shown = np.flatnonzero(areas >= _SMALLEST_HEAD * areas.max())
+    slices, shown = volume.slices(axis)[0], slices_with_head(volume, axis)
     chosen = shown[np.linspace(0, len(shown) - 1, min(len(shown), _SLICES)).round().astype(int)]
     return np.ascontiguousarray(slices[chosen], dtype=np.float32)
+
+
+def slices_with_head(volume: Volume, axis: int) -> Array:
+    """Give the indices of the slices, stacked along an axis, that show enough of the head in the first frame."""
+    slices = volume.slices(axis)[0]
+    areas = np.count_nonzero(slices > slices.mean(dtype=np.float64), axis=(1, 2))
+    shown: Array = np.flatnonzero(areas >= _SMALLEST_HEAD * areas.max())
+    return shown

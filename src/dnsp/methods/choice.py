@@ -17,6 +17,7 @@ from dnsp.methods.interpolation import enlarge_bicubic, enlarge_sinc, enlarge_sp
 from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv
 from dnsp.methods.lrtv_on_grid import LRTVOnGrid
 from dnsp.methods.network import Method, NetworkMethod, StackMethod
+from dnsp.methods.refinement import RefinementSettings
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import load_database
 from dnsp.methods.target_grid import Spacing, read_spacing
@@ -52,6 +53,8 @@ class ChosenMethod(NamedTuple):
         The spacing that is asked for.
     slices : SliceOptions
         What the user says about the slices of the scan.
+    refinement : RefinementSettings or None
+        Whether, and how, the model goes on training on the scan.
     """
 
     method: Method | StackMethod | GridMethod
@@ -59,6 +62,7 @@ class ChosenMethod(NamedTuple):
     facts: dict[str, Any]
     spacing: Spacing | None = None
     slices: SliceOptions = SliceOptions()
+    refinement: RefinementSettings | None = None
 
     @property
     def summary(self) -> str:
@@ -80,6 +84,7 @@ def choose_method(
     precision: Precision = "auto",
     blur: Blur = "auto",
     noise: Noise = "auto",
+    refine_minutes: float | None = None,
 ) -> ChosenMethod:
     """Make a method from its name and settings.
 
@@ -110,6 +115,9 @@ def choose_method(
         For a network: the arithmetic of its convolutions.
     blur, noise
         For the default model: what is known of the acquisition, see `AcquisitionAwareMethod`.
+    refine_minutes : float, optional
+        For the default model, with a spacing that is finer across the slices: go on training on the scan for so many
+        minutes, above 0 and at most 1440.
 
     Returns
     -------
@@ -140,6 +148,9 @@ def choose_method(
     spacing = None if spacing_mm is None else read_spacing(spacing_mm)
     if spacing is None and slices != SliceOptions():
         raise SettingError("--slice-thickness and --slice-profile need --spacing or --isotropic: give one of them")
+    refinement = None if refine_minutes is None else RefinementSettings(minutes=refine_minutes)
+    if refinement is not None and spacing is None:
+        raise SettingError("--refine is about enlarging across slices: give --spacing or --isotropic with it")
     if spacing is not None and scale is not None:
         raise SettingError("--scale and --spacing (or --isotropic) exclude each other: give one of them")
     if name == "network":
@@ -153,9 +164,12 @@ def choose_method(
             precision=precision != "auto",
             blur=blur != "auto",
             noise=noise != "auto",
+            refine=refinement is not None,
         )
         chosen = _choose_classical(name, scale, database)
-    return chosen if spacing is None else _to_spacing(chosen, spacing, slices)
+    if refinement is not None and not isinstance(chosen.method, AcquisitionAwareMethod):
+        raise SettingError(f"--refine is for the default model, not for {chosen.facts['Model']}; leave it out")
+    return chosen if spacing is None else _to_spacing(chosen, spacing, slices)._replace(refinement=refinement)
 
 
 def _refuse_unused(name: str, **given: bool) -> None:

@@ -16,6 +16,8 @@ from dnsp.io import recorded_slice_thickness
 from dnsp.methods.acquisition_aware import ScanMethod
 from dnsp.methods.choice import INTERPOLATIONS, ChosenMethod
 from dnsp.methods.grid_method import GridMethod, MethodForScan
+from dnsp.methods.refinement import refine_on_scan
+from dnsp.methods.refinement_state import RefinementFile
 from dnsp.methods.result_check import ResultCheck, check_result
 from dnsp.methods.target_grid import TargetGrid
 from dnsp.methods.whole_volume import enhance_volume
@@ -52,7 +54,9 @@ def enhance_scan(
     plane: Plane = "axial",
     path: str | Path | None = None,
     with_uncertainty: bool = False,
+    refinement_file: RefinementFile | None = None,
     on_slice: Callable[[int, int], None] | None = None,
+    on_refinement: Callable[[int, int], None] | None = None,
 ) -> EnhancedScan:
     """Enhance a scan and check the result.
 
@@ -68,6 +72,10 @@ def enhance_scan(
         The file of the scan: the JSON file beside it may state the thickness of the slices.
     with_uncertainty : bool
         Give a map of the standard error; the default model alone has it.
+    refinement_file : RefinementFile, optional
+        Where the state of a refinement is kept, so that a stopped one goes on. The caller removes it when the result is safe.
+    on_refinement : callable, optional
+        While the model is refined, called with the seconds spent and the seconds given.
 
     Raises
     ------
@@ -102,6 +110,17 @@ def enhance_scan(
         if with_uncertainty and not isinstance(known, ScanMethod):
             raise SettingError("--uncertainty needs the default model; leave out --method and --model")
         facts |= known.facts
+        if chosen.refinement is not None and isinstance(known, ScanMethod):
+            known, told = refine_on_scan(
+                known,
+                volume,
+                slice_axis=grid.slice_axis,
+                scaling=scaling,
+                settings=chosen.refinement,
+                file=refinement_file,
+                on_progress=on_refinement,
+            )
+            facts |= told
         result, error = _through_frames(volume, known, grid, scaling, with_error=with_uncertainty, on_slice=on_slice)
     if grid.factors == (1.0, 1.0, 1.0):
         return EnhancedScan(result, error, None, facts)

@@ -43,6 +43,7 @@ def enhance(
     precision: Precision = "auto",
     blur: Blur = "auto",
     noise: Noise = "auto",
+    refine_minutes: float | None = None,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> Volume:
     """Enlarge a scan and sharpen it: within its slices, across them, or both.
@@ -77,6 +78,9 @@ def enhance(
         "hann" and "fermi" are truncated k-space without and with a window.
     noise : float or "auto"
         Standard deviation of the noise as a fraction of the scan's 99.9th percentile, for the default model.
+    refine_minutes : float, optional
+        With `spacing_mm` and the default model: go on training on the scan's own slices for so many minutes (above 0, at most
+        1440) before it is enlarged across them. The weights are kept only if they are better on slices held out.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices. The scan's affine says where it is.
     affine : array_like, shape (4, 4), optional
@@ -129,6 +133,7 @@ def enhance(
         precision=precision,
         blur=blur,
         noise=noise,
+        refine_minutes=refine_minutes,
     )
     volume = as_volume(scan, affine=affine, fill_non_finite=fill_non_finite)
     path = scan if isinstance(scan, (str, Path)) else None
