@@ -18,7 +18,7 @@ import torch
 
 from dnsp.acquisition import Acquisition, AxisSampling, add_rician_noise, noise_reference, sinc_enlarge, spline_enlarge
 from dnsp.head import head_mask, head_slices
-from dnsp.methods import choose_method
+from dnsp.methods import TargetGrid, choose_method
 from dnsp.metrics import psnr
 from dnsp.volume import Volume, robust_scaling
 
@@ -91,8 +91,8 @@ def measure(scan: str, path: Path, scales, count: int, settings: dict):
             row = {"scan": scan, "scale": scale, "acquisition": name, "interpolated": interpolated, "noise": noise}
             for told, options in (("given", {"blur": blur, "noise": noise}), ("auto", {})):
                 method = choose_method("network", scale=scale, **settings, **options).method
-                method = method.for_scan(volume, scale=scale, plane="axial", scaling=unit)
-                estimates = torch.cat([method(image[None, None], scale=scale)[:, 0] for image in low])
+                method = method.for_scan(volume, TargetGrid.of_scale(volume, scale, "axial"), scaling=unit)
+                estimates = method.enhance(low.movedim(0, 2))[0].movedim(2, 0)
                 row[told] = mean_psnr(high, estimates, inside) - interpolated
             row["noise found"] = method.noise_fraction
             row["at Nyquist"], row["at Nyquist found"] = sampling.transfer()[3], method.belief.transfers[0][3]

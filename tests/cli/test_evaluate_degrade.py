@@ -63,6 +63,22 @@ def test_evaluate_takes_two_files(dnsp, cohort):
     assert "20 x 24 around the head" in outcome.out
 
 
+def test_evaluate_compares_scans_where_they_lie_in_the_world_and_says_so(dnsp, cohort, write_scan):
+    reference = nib.load(cohort / "reference" / "sub-1.nii.gz")
+    shifted = reference.affine @ np.array([[1, 0, 0, -1], [0, 1, 0, -2], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    padded = np.pad(reference.get_fdata(dtype=np.float32), ((1, 1), (2, 0), (0, 0)))
+    moved = write_scan(cohort / "moved.nii.gz", padded, shifted)  # the same intensities at the same places
+    outcome = dnsp("evaluate", cohort / "reference" / "sub-1.nii.gz", moved)
+    assert outcome.code == 0, outcome.err
+    assert "brought to the grid of the reference by cubic spline: sub-1, moved" in outcome.out
+    decibels = [
+        float(word) for line in outcome.out.splitlines() if "image" in line for word in line.split() if "." in word
+    ]
+    assert not decibels or decibels[0] > 80  # or "identical"
+    same = dnsp("evaluate", cohort / "reference" / "sub-1.nii.gz", cohort / "same" / "sub-1.nii.gz")
+    assert "brought to the grid" not in same.out
+
+
 def test_evaluate_names_what_is_wrong(dnsp, cohort, scan):
     def complaint(*arguments, code=1):
         outcome = dnsp("evaluate", *arguments)
@@ -73,7 +89,7 @@ def test_evaluate_names_what_is_wrong(dnsp, cohort, scan):
     reference = cohort / "reference"
     assert "two files, or two folders" in complaint(reference, scan)
     assert "no such file or folder" in complaint(reference, cohort / "none")
-    assert "shape" in complaint(reference / "sub-1.nii.gz", scan)
+    assert "outside the field of view" in complaint(reference / "sub-1.nii.gz", scan)
     (cohort / "noisy" / "sub-2.nii.gz").unlink()
     assert "does not exist" in complaint(reference, cohort / "noisy")
     assert "--crop" in complaint(reference, reference, "--crop", "20", code=2)

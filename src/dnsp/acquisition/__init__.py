@@ -1,6 +1,6 @@
 """How a scanner samples a head: blur, block means, truncated k-space, noise, lower field; and interpolation."""
 
-from dnsp.acquisition.bicubic import bicubic_enlarge
+from dnsp.acquisition.bicubic import bicubic_enlarge, bicubic_matrix
 from dnsp.acquisition.blur_downsample import block_mean, blur, blur_downsample
 from dnsp.acquisition.degradation import (
     DegradationName,
@@ -14,9 +14,10 @@ from dnsp.acquisition.kspace import crop_kspace, truncate_kspace
 from dnsp.acquisition.local_range import limit_to_local_range, outside_local_range
 from dnsp.acquisition.low_field import LowField, estimate_noise_sigma, lower_field
 from dnsp.acquisition.noise import add_rician_noise, noise_reference
-from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
-from dnsp.acquisition.sampling import AxisSampling
-from dnsp.acquisition.volumes import Resolution, degrade_volume, lower_field_volume
+from dnsp.acquisition.resampling import sinc_enlarge, sinc_matrix, spline_enlarge, spline_matrix
+from dnsp.acquisition.sampling import AxisSampling, Profile
+from dnsp.acquisition.slices import SliceOptions, Slices
+from dnsp.acquisition.volumes import Resolution, degrade_volume, lower_field_volume, thicken_volume
 
 __all__ = [
     "Acquisition",
@@ -25,10 +26,14 @@ __all__ = [
     "DegradationName",
     "DegradationSettings",
     "LowField",
+    "Profile",
     "Resolution",
+    "SliceOptions",
+    "Slices",
     "add_rician_noise",
     "apply_degradation",
     "bicubic_enlarge",
+    "bicubic_matrix",
     "block_mean",
     "blur",
     "blur_downsample",
@@ -44,6 +49,9 @@ __all__ = [
     "outside_local_range",
     "sampling_with_blur",
     "sinc_enlarge",
+    "sinc_matrix",
     "spline_enlarge",
+    "spline_matrix",
+    "thicken_volume",
     "truncate_kspace",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dnsp.errors import SettingError
 
-__all__ = ["bicubic_enlarge"]
+__all__ = ["bicubic_enlarge", "bicubic_matrix"]
 
 
 def bicubic_enlarge(
@@ -52,7 +52,7 @@ def bicubic_enlarge(
     if scale < 1:
         raise SettingError(f"scale must be a whole number of at least 1, not {scale}")
     rows, columns = (
-        _interpolation_matrix(length, scale, kernel_a).to(device=images.device, dtype=images.dtype)
+        bicubic_matrix(length, length * scale, float(scale), kernel_a).to(device=images.device, dtype=images.dtype)
         for length in images.shape[-2:]
     )
     if size is not None:
@@ -61,11 +61,11 @@ def bicubic_enlarge(
 
 
 @lru_cache(maxsize=64)
-def _interpolation_matrix(length: int, scale: int, kernel_a: float) -> Tensor:
-    """Give the (s n, n) matrix that enlarges a line of n pixels, in float64."""
-    matrix = torch.zeros(length * scale, length, dtype=torch.float64)
-    for u in range(length * scale):
-        position = (u + 0.5) / scale - 0.5
+def bicubic_matrix(length: int, out: int, factor: float, kernel_a: float = -0.5) -> Tensor:
+    """Give the (out, length) matrix, in float64, of cubic convolution by any factor of at least 1."""
+    matrix = torch.zeros(out, length, dtype=torch.float64)
+    for u in range(out):
+        position = (u + 0.5) / factor - 0.5
         first = floor(position) - 1
         for pixel in range(first, first + 4):
             matrix[u, min(max(pixel, 0), length - 1)] += _keys_kernel(abs(position - pixel), kernel_a)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy.typing as npt
 
 from dnsp.acquisition.low_field import LowField, estimate_noise_sigma
-from dnsp.acquisition.volumes import degrade_volume, lower_field_volume
+from dnsp.acquisition.sampling import Profile
+from dnsp.acquisition.slices import SliceOptions, Slices
+from dnsp.acquisition.volumes import degrade_volume, lower_field_volume, thicken_volume
 from dnsp.errors import SettingError
 from dnsp.io import as_volume
 from dnsp.volume import Plane, Volume
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DegradationName", "DegradationSettings", "apply_degradation", "degrade", "make_low_field"]
 
-DegradationName: TypeAlias = Literal["blur", "kspace", "low-field"]
+DegradationName: TypeAlias = Literal["blur", "kspace", "thick-slices", "low-field"]
 
 _NO_SEQUENCE = "low-field needs the sequence of the scan: give --tr, --te (ms) and --flip (degrees)"
 
@@ -29,14 +32,20 @@ class DegradationSettings:
 
     Parameters
     ----------
-    degradation : {"blur", "kspace", "low-field"}
-        A Gaussian blur and the mean of each block; the central part of k-space; or the contrast and noise of a lower field.
+    degradation : {"blur", "kspace", "thick-slices", "low-field"}
+        A Gaussian blur and the mean of each block; the central part of k-space; thick slices; or the contrast and noise of a
+        lower field.
     scale : int
         For blur and kspace: 2, 3 or 4, the voxels that become one along both axes of the plane.
     plane : {"axial", "coronal", "sagittal"}
-        For blur and kspace: the plane of the slices.
+        For all but low-field: the plane of the slices.
     sigma_px : float
         For blur: the standard deviation in pixels of the scan, 0 or more.
+    slice_spacing_mm, slice_thickness_mm : float, optional
+        For thick-slices: the distance between the centres of slices and the full width of a slice at half its height. Where
+        one is missing, it is the other.
+    slice_profile : {"gaussian", "box", "sinc"}
+        For thick-slices: the shape of the slices.
     low_field : LowField, optional
         For low-field: the two fields and the sequence.
     noise_sigma : float, optional
@@ -54,6 +63,9 @@ class DegradationSettings:
     scale: int = 2
     plane: Plane = "axial"
     sigma_px: float = 1.0
+    slice_spacing_mm: float | None = None
+    slice_thickness_mm: float | None = None
+    slice_profile: Profile = "gaussian"
     low_field: LowField | None = None
     noise_sigma: float | None = None
     seed: int = 0
@@ -66,13 +78,36 @@ class DegradationSettings:
         if self.degradation == "low-field":
             if self.low_field is None:
                 raise SettingError(_NO_SEQUENCE)
+        elif self.degradation == "thick-slices":
+            self.slices()
         elif self.scale not in (2, 3, 4):
             raise SettingError(f"--scale must be 2, 3 or 4, not {self.scale}")
+
+    def slices(self) -> Slices:
+        """Give the thick slices.
+
+        Raises
+        ------
+        SettingError
+            If neither thickness nor spacing is given, or one makes no sense.
+        """
+        spacing = self.slice_thickness_mm if self.slice_spacing_mm is None else self.slice_spacing_mm
+        if spacing is None:
+            raise SettingError(
+                "thick-slices needs the thickness or the distance: give --slice-thickness or --slice-spacing"
+            )
+        if not (isfinite(spacing) and spacing > 0):
+            raise SettingError(f"--slice-spacing must be a positive number of millimetres, not {spacing:g}")
+        options = SliceOptions(thickness_mm=self.slice_thickness_mm, profile=self.slice_profile)
+        return Slices.of(options, spacing_mm=spacing)
 
     def summary(self) -> str:
         """Say in a few words what is done."""
         if self.low_field is not None and self.degradation == "low-field":
             return f"Field lowered {self.low_field.high_tesla:g} T to {self.low_field.low_tesla:g} T"
+        if self.degradation == "thick-slices":
+            slices = self.slices()
+            return f"Slices of {slices.thickness_mm:g} mm, {slices.spacing_mm:g} mm apart"
         return f"Resolution lowered x{self.scale} ({self.degradation})"
 
 
@@ -83,6 +118,9 @@ def degrade(  # noqa: PLR0913
     scale: int = 2,
     plane: Plane = "axial",
     sigma_px: float = 1.0,
+    slice_spacing_mm: float | None = None,
+    slice_thickness_mm: float | None = None,
+    slice_profile: Profile = "gaussian",
     low_field: LowField | None = None,
     noise_sigma: float | None = None,
     seed: int = 0,
@@ -90,13 +128,13 @@ def degrade(  # noqa: PLR0913
     affine: npt.ArrayLike | None = None,
     fill_non_finite: float | None = None,
 ) -> Volume:
-    """Make a low-quality scan from a scan: lower resolution, or a lower field.
+    """Make a low-quality scan from a scan: lower resolution, thick slices, or a lower field.
 
     Parameters
     ----------
     scan : str, Path, nibabel image, Volume, ndarray or torch.Tensor
         A scan of three or four dimensions, as `dnsp.io.as_volume` takes it. It is not changed.
-    degradation, scale, plane, sigma_px, low_field, noise_sigma, seed
+    degradation, scale, plane, sigma_px, slice_spacing_mm, slice_thickness_mm, slice_profile, low_field, noise_sigma, seed
         As in `dnsp.acquisition.DegradationSettings`.
     subject_id : str
         For low-field: the noise depends on it and on `seed`.
@@ -125,12 +163,18 @@ def degrade(  # noqa: PLR0913
     >>> low = dnsp.degrade(voxels, affine=np.diag([1, 1, 4, 1]), scale=2)
     >>> low.voxels.shape, low.spacing_mm
     ((6, 8, 5), (2.0, 2.0, 4.0))
+    >>> thin = dnsp.Volume(np.random.default_rng(0).uniform(0, 900, (12, 16, 20)), np.eye(4))
+    >>> dnsp.degrade(thin, degradation="thick-slices", slice_thickness_mm=4, slice_spacing_mm=5).spacing_mm
+    (1.0, 1.0, 5.0)
     """
     settings = DegradationSettings(
         degradation=degradation,
         scale=scale,
         plane=plane,
         sigma_px=sigma_px,
+        slice_spacing_mm=slice_spacing_mm,
+        slice_thickness_mm=slice_thickness_mm,
+        slice_profile=slice_profile,
         low_field=low_field,
         noise_sigma=noise_sigma,
         seed=seed,
@@ -171,6 +215,11 @@ def apply_degradation(
     volume: Volume, settings: DegradationSettings, *, subject_id: str = ""
 ) -> tuple[Volume, dict[str, Any]]:
     """Degrade a volume, and give the facts for the .json beside the result."""
+    if settings.degradation == "thick-slices":
+        slices = settings.slices()
+        thick = thicken_volume(volume, slices, plane=settings.plane)
+        facts = {name: fact for name, fact in slices.facts.items() if name != "SliceThicknessFrom"}
+        return thick, {"Degradation": "thick-slices", "Plane": settings.plane, **facts}
     if settings.low_field is None or settings.degradation != "low-field":
         kind = settings.degradation
         degraded = degrade_volume(

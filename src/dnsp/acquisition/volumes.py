@@ -1,4 +1,4 @@
-"""Degradation of whole volumes: lower resolution slice by slice, a lower field voxel by voxel."""
+"""Degradation of whole volumes: lower resolution slice by slice, thick slices, a lower field voxel by voxel."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import torch
 from dnsp.acquisition.blur_downsample import blur_downsample
 from dnsp.acquisition.kspace import crop_kspace
 from dnsp.acquisition.low_field import LowField, estimate_noise_sigma, lower_field
+from dnsp.acquisition.slices import Slices
 from dnsp.errors import SettingError
 from dnsp.seeds import derive_seed
-from dnsp.volume import Array, Plane, Volume, map_slices
+from dnsp.volume import Array, Plane, Volume, map_slices, plane_axis, rescaled_affine
 
-__all__ = ["Resolution", "degrade_volume", "lower_field_volume"]
+__all__ = ["Resolution", "degrade_volume", "lower_field_volume", "thicken_volume"]
 
 Resolution: TypeAlias = Literal["blur", "kspace"]
 
@@ -69,6 +70,49 @@ def degrade_volume(
         return np.asarray(low_res[:, 0])
 
     return map_slices(volume, degrade, plane=plane, down=scale)
+
+
+def thicken_volume(volume: Volume, slices: Slices, *, plane: Plane = "axial") -> Volume:
+    """Sample a scan in thick slices.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan; it is not changed.
+    slices : Slices
+        Thickness, distance and profile of the slices. The distance may be any multiple of that of the scan, from 1 up.
+    plane : {"axial", "coronal", "sagittal"}
+        The plane of the slices.
+
+    Returns
+    -------
+    Volume
+        float32 in the scan's own units. The first voxel's corner stays in place; the last slice may reach beyond the field of
+        view, filled with its edge.
+
+    Raises
+    ------
+    SettingError
+        If the slices are closer than those of the scan.
+
+    Examples
+    --------
+    >>> scan = Volume(np.random.default_rng(0).uniform(0, 900, (12, 16, 20)), np.eye(4))
+    >>> thick = thicken_volume(scan, Slices(spacing_mm=6.0, thickness_mm=4.0))
+    >>> thick.spatial_shape, thick.spacing_mm
+    ((12, 16, 4), (1.0, 1.0, 6.0))
+    """
+    axis = plane_axis(volume.affine, plane)
+    factor = slices.spacing_mm / volume.spacing_mm[axis]
+    if factor < 1:
+        raise SettingError(
+            f"slices {slices.spacing_mm:g} mm apart are closer than those of the scan ({volume.spacing_mm[axis]:.3g} mm); "
+            "give a larger --slice-spacing"
+        )
+    matrix = slices.sampling(factor).matrix(volume.spatial_shape[axis]).numpy()
+    thick = np.moveaxis(np.tensordot(matrix, volume.voxels, axes=(1, axis)), 0, axis).astype(np.float32)
+    i, j, k = (1 / factor if other == axis else 1.0 for other in range(3))
+    return volume.with_voxels(thick, rescaled_affine(volume.affine, (i, j, k)))
 
 
 def lower_field_volume(

@@ -13,8 +13,8 @@ from dnsp.volume import Plane
 
 __all__ = ["degrade"]
 
-DegradationName: TypeAlias = Literal["blur", "kspace", "low-field"]
-
+DegradationName: TypeAlias = Literal["blur", "kspace", "thick-slices", "low-field"]
+ProfileName: TypeAlias = Literal["gaussian", "box", "sinc"]
 
 _OF_LOW_FIELD = (
     "--low-tesla",
@@ -26,10 +26,12 @@ _OF_LOW_FIELD = (
     "--noise-sigma",
     "--seed",
 )
+_OF_SLICES = ("--slice-thickness", "--slice-spacing", "--slice-profile")
 _WITHOUT_EFFECT = {
-    "blur": _OF_LOW_FIELD,
-    "kspace": ("--sigma-px", *_OF_LOW_FIELD),
-    "low-field": ("--scale", "--sigma-px", "--plane"),
+    "blur": (*_OF_SLICES, *_OF_LOW_FIELD),
+    "kspace": ("--sigma-px", *_OF_SLICES, *_OF_LOW_FIELD),
+    "thick-slices": ("--scale", "--sigma-px", *_OF_LOW_FIELD),
+    "low-field": ("--scale", "--sigma-px", "--plane", *_OF_SLICES),
 }
 
 
@@ -42,19 +44,30 @@ def degrade(
         Path, typer.Option("--output", "-o", help="The file to write, or a folder for the results of a folder.")
     ],
     degradation: Annotated[
-        DegradationName,
+        DegradationName | None,
         typer.Option(
-            help="blur: a Gaussian blur and block means. kspace: the central part of k-space. low-field: the contrast and "
-            "noise of a lower field."
+            help="blur: a Gaussian blur and block means. kspace: the central part of k-space. thick-slices: slices of "
+            "--slice-thickness, --slice-spacing apart. low-field: the contrast and noise of a lower field. "
+            "[default: thick-slices if one of these two is given, else blur]",
+            show_default=False,
         ),
-    ] = "blur",
+    ] = None,
     scale: Annotated[
         int, typer.Option(help="For blur and kspace: divide the resolution by 2, 3 or 4 along both axes of the plane.")
     ] = 2,
     sigma_px: Annotated[
         float, typer.Option(min=0.0, help="For blur: the standard deviation of the Gaussian, in voxels of the scan.")
     ] = 1.0,
-    plane: Annotated[Plane, typer.Option(help="For blur and kspace: the plane of the slices.")] = "axial",
+    slice_thickness: Annotated[
+        float | None,
+        typer.Option(metavar="MM", help="For thick-slices: full width of a slice. By default the distance: no gap."),
+    ] = None,
+    slice_spacing: Annotated[
+        float | None,
+        typer.Option(metavar="MM", help="For thick-slices: distance between the centres. By default the thickness."),
+    ] = None,
+    slice_profile: Annotated[ProfileName, typer.Option(help="For thick-slices: the shape of the slices.")] = "gaussian",
+    plane: Annotated[Plane, typer.Option(help="For all but low-field: the plane of the slices.")] = "axial",
     low_tesla: Annotated[float, typer.Option(help="For low-field: the field to simulate, 0.1 to 3 T.")] = 1.5,
     high_tesla: Annotated[float, typer.Option(help="For low-field: the field of the scan, in T.")] = 3.0,
     repetition_time: Annotated[
@@ -80,11 +93,13 @@ def degrade(
     volume: VolumeNumber = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make a low-quality scan: lower resolution, or a lower field.
+    """Make a low-quality scan: lower resolution, thick slices, or a lower field.
 
     Exit code 0: all scans are done. 1: at least one scan failed, and the others are done. 2: the command was wrong, and
     nothing was done.
     """
+    if degradation is None:
+        degradation = "blur" if slice_thickness is None and slice_spacing is None else "thick-slices"
     refuse_unused(ctx, _WITHOUT_EFFECT[degradation], reason=f"has no effect with --degradation {degradation}")
 
     from dnsp.acquisition import DegradationSettings, make_low_field
@@ -105,6 +120,9 @@ def degrade(
         scale=scale,
         plane=plane,
         sigma_px=sigma_px,
+        slice_spacing_mm=slice_spacing,
+        slice_thickness_mm=slice_thickness,
+        slice_profile=slice_profile,
         low_field=low_field,
         noise_sigma=noise_sigma,
         seed=seed,

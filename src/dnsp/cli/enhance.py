@@ -40,6 +40,8 @@ __all__ = ["enhance"]
 
 MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"]
 
+ProfileName: TypeAlias = Literal["gaussian", "box", "sinc"]
+
 PAPER_MODEL_WARNING = (
     "this model undoes a Gaussian blur of 1 pixel with block means and harms scans that have another blur or noise (by up to "
     "10 dB); use the default model (leave out --model) unless you know that your scan has this blur"
@@ -60,6 +62,27 @@ def enhance(
             "Use 1 for a model that keeps the grid."
         ),
     ] = None,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MM[,MM,MM]",
+            help="Instead of --scale: the spacing of the result in mm, one number for all axes or three for i, j and k. native "
+            "keeps the spacing of an axis. For the default model, the interpolations and lrtv.",
+        ),
+    ] = None,
+    isotropic: Annotated[
+        bool,
+        typer.Option("--isotropic", help="Instead of --scale: the finest spacing within the slices, for all axes."),
+    ] = False,
+    slice_thickness: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MM",
+            help="The thickness of the slices. By default what the DICOM header or the JSON file beside the scan says, else "
+            "the distance between slices.",
+        ),
+    ] = None,
+    slice_profile: Annotated[ProfileName, typer.Option(help="The shape of the slices.")] = "gaussian",
     method: Annotated[
         MethodName,
         typer.Option(
@@ -155,8 +178,9 @@ def enhance(
     same command again.
 
     The default model estimates the noise and the blur of each scan and sharpens it accordingly. If you know how the scan was
-    acquired, say so with --blur and --noise: the gain is larger. The .json beside the result says what was found, whether
-    the result agrees with the scan, and how far it overshoots. --model paper-x2 (x3, x4) undoes the paper's blur alone.
+    acquired, say so with --blur and --noise: the gain is larger. --spacing and --isotropic make thick slices thin. The .json
+    beside the result says what was found, whether the result agrees with the scan, and how far it overshoots. --model
+    paper-x2 (x3, x4) undoes the paper's blur alone.
 
     Exit code 0: all scans are done, now or before. 1: at least one scan failed, and the others are done. 2: the command was
     wrong, and nothing was done.
@@ -164,12 +188,15 @@ def enhance(
     if not 0 <= threads <= max(_MOST_THREADS, os.cpu_count() or 1):
         raise SettingError(f"--threads must be from 0 to {_MOST_THREADS}, not {threads}")
 
+    if isotropic and spacing is not None:
+        raise SettingError("--isotropic and --spacing exclude each other: give one of them")
     call = read_call(paths, inputs, output)
     selection = read_selection(call, participant_label, session_label, suffix, bids_filter_file)
 
     from dnsp.cohorts import EnhancementSettings, FileOptions, enhance_bids, enhance_files, summarise_cohort
     from dnsp.io import COMPRESSION_LEVEL
     from dnsp.methods import set_threads
+    from dnsp.methods.target_grid import read_spacing
     from dnsp.networks import included_models
 
     if call.of_group:
@@ -180,6 +207,9 @@ def enhance(
     settings = EnhancementSettings(
         method=method,
         scale=scale,
+        spacing_mm="isotropic" if isotropic else None if spacing is None else read_spacing(spacing),
+        slice_thickness_mm=slice_thickness,
+        slice_profile=slice_profile,
         model=model,
         trust=trust,
         database=database,

@@ -48,7 +48,8 @@ def evaluate(
 ) -> None:
     """Measure PSNR and SSIM of estimates.
 
-    The figures are means by subject and over subjects, over the whole image and inside the head.
+    The figures are means by subject and over subjects, over the whole image and inside the head. Scans are compared where they
+    lie in the world: an estimate on another grid is brought to that of its reference by cubic spline, and the output says so.
 
     Exit code 0: all scans are measured. 1: a scan cannot be measured. 2: the command was wrong.
     """
@@ -66,3 +67,5 @@ def evaluate(
         report.to_csv(csv, overwrite=overwrite)
     for table in quality_tables(report.subjects, report.cohort, protocol=protocol.describe()):
         Console().print(table)
+    if report.resampled:
+        typer.echo(f"brought to the grid of the reference by cubic spline: {'; '.join(report.resampled)}")

@@ -138,8 +138,8 @@ def enhance_bids(
     if options.dicom:
         raise SettingError("--dicom writes no BIDS data set; leave it out, or name a folder with --output")
     found = find_bids_scans(dataset, selection)
-    resolution = f"{settings.choose().scale}x"
-    inputs = [(scan.path, derivative_path(scan, dataset, output, resolution=resolution)) for scan in found]
+    settings.choose()
+    inputs = [(scan.path, derivative_path(scan, dataset, output, resolution=settings.resolution)) for scan in found]
     require_separate(inputs)
     begin_derivatives(dataset, output)
     make_output_folders(inputs, output)
@@ -273,10 +273,9 @@ def _enhance_bids_scan(
     except DataError as error:
         warnings.warn(str(error), DataWarning, stacklevel=2)
         fields = {}
-    scale = settings.choose().scale
     fields |= {
         "Sources": [source_uri(scan, dataset)],
-        "Resolution": f"{scale} times the voxels of the source along both axes of {settings.plane} slices",
+        "Resolution": settings.grid,
     }
     return enhance_file(scan.path, target, settings, options=options, fields=fields, index=index, on_slice=on_slice)
 

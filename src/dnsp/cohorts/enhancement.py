@@ -27,6 +27,7 @@ __all__ = ["FileOutcome", "enhance_file", "own_fields"]
 FileOutcome: TypeAlias = Literal["enhanced", "done before"]
 
 _UNCERTAINTY = "uncertainty"
+_ABOUT_SLICES = ("SliceThickness", "SpacingBetweenSlices")
 _LARGEST_BRAIN_LITRES = 2.2
 
 
@@ -80,6 +81,7 @@ def enhance_file(
     companions = (_UNCERTAINTY,) if settings.with_uncertainty else ()
     made_from = settings.describe(
         source,
+        RecordedSlices=recorded_slices(source) if settings.spacing_mm is not None else None,
         FillNonFinite=options.fill_non_finite,
         Series=options.series_uid,
         Volume=options.volume,
@@ -94,14 +96,19 @@ def enhance_file(
     def enhance(volume: Volume) -> ProcessedScan:
         method = settings.choose()
         enhanced = enhance_scan(
-            volume, method, plane=settings.plane, with_uncertainty=settings.with_uncertainty, on_slice=on_slice
+            volume,
+            method,
+            plane=settings.plane,
+            path=source,
+            with_uncertainty=settings.with_uncertainty,
+            on_slice=on_slice,
         )
         for message in enhanced.check.warnings if enhanced.check else ():
             if settings.strict:
                 raise VolumeError(message)
             warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
         maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}
-        summary = f"Super-resolved x{method.scale} by dnsp {__version__}"
+        summary = f"{method.summary} by dnsp {__version__}"
         skull = {} if "SkullStripped" in fields else {"SkullStripped": looks_skull_stripped(volume)}
         return ProcessedScan(enhanced.volume, summary, {**enhanced.facts, **skull}, maps)
 
@@ -162,6 +169,11 @@ def looks_skull_stripped(volume: Volume) -> bool:
     filled = np.count_nonzero(volume.voxels)
     litres = filled / (volume.voxels.size / np.prod(volume.spatial_shape)) * np.prod(volume.spacing_mm) / 1e6
     return bool(filled < volume.voxels.size / 2 and litres < _LARGEST_BRAIN_LITRES)
+
+
+def recorded_slices(scan: Path) -> dict[str, Any]:
+    """Give what the .json beside a scan says of its slices, on which the result depends if a spacing is asked for."""
+    return {name: value for name, value in own_fields(scan).items() if name in _ABOUT_SLICES}
 
 
 def own_fields(scan: Path) -> dict[str, Any]:

@@ -7,8 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from dnsp.acquisition import Profile
 from dnsp.cohorts.made_from import MadeFrom, hash_file, hash_scan
 from dnsp.methods import Blur, ChosenMethod, MethodName, Noise, Precision, choose_method
+from dnsp.methods.target_grid import Spacing
 from dnsp.volume import Plane
 
 __all__ = ["EnhancementSettings"]
@@ -20,7 +22,7 @@ class EnhancementSettings:
 
     Parameters
     ----------
-    method, scale, model, trust, database, device, precision, blur, noise
+    method, scale, spacing_mm, slice_thickness_mm, slice_profile, model, trust, database, device, precision, blur, noise
         As of `dnsp.methods.choose_method`; the model by its name or file.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices.
@@ -37,6 +39,9 @@ class EnhancementSettings:
 
     method: MethodName = "network"
     scale: int | None = None
+    spacing_mm: Spacing | None = None
+    slice_thickness_mm: float | None = None
+    slice_profile: Profile = "gaussian"
     model: str | Path = "default"
     trust: str = ""
     database: str | Path | None = None
@@ -82,7 +87,10 @@ class EnhancementSettings:
         """
         settings = {
             "Method": self.method,
-            "Scale": self.choose().scale,
+            "Scale": self.choose().scale if self.spacing_mm is None else None,
+            "SpacingMm": self.spacing_mm,
+            "SliceThicknessMm": self.slice_thickness_mm,
+            "SliceProfile": self.slice_profile,
             "Plane": self.plane,
             "Precision": self.precision,
             "Blur": self.blur,
@@ -91,6 +99,34 @@ class EnhancementSettings:
             **more,
         }
         return MadeFrom(hash_scan(scan), self.model_sha256, settings)
+
+    @property
+    def resolution(self) -> str:
+        """The label of the BIDS entity ``res``.
+
+        Examples
+        --------
+        >>> EnhancementSettings(method="spline", scale=3).resolution
+        '3x'
+        >>> EnhancementSettings(method="spline", spacing_mm=(None, 0.7, 1.0)).resolution
+        'keepx0p7x1mm'
+        """
+        if self.spacing_mm is None:
+            return f"{self.choose().scale}x"
+        if isinstance(self.spacing_mm, str):
+            return self.spacing_mm
+        lengths = self.spacing_mm if isinstance(self.spacing_mm, tuple) else (self.spacing_mm,)
+        return "x".join("keep" if one is None else f"{one:g}".replace(".", "p") for one in lengths) + "mm"
+
+    @property
+    def grid(self) -> str:
+        """The grid of the results, in words."""
+        if self.spacing_mm is None:
+            return f"{self.choose().scale} times the voxels of the source along both axes of {self.plane} slices"
+        if isinstance(self.spacing_mm, str):
+            return "the finest spacing of the source within its slices, along all axes"
+        lengths = self.spacing_mm if isinstance(self.spacing_mm, tuple) else (self.spacing_mm,) * 3
+        return " x ".join("unchanged" if one is None else f"{one:g} mm" for one in lengths)
 
     def with_absolute_paths(self) -> EnhancementSettings:
         """Give the same settings for a process that may work in another folder."""
@@ -106,6 +142,9 @@ def _choose(settings: EnhancementSettings) -> ChosenMethod:
     return choose_method(
         settings.method,
         scale=settings.scale,
+        spacing_mm=settings.spacing_mm,
+        slice_thickness_mm=settings.slice_thickness_mm,
+        slice_profile=settings.slice_profile,
         model=settings.model,
         trust=settings.trust,
         database=settings.database,

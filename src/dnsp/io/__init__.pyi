@@ -25,6 +25,7 @@ from .nifti import write_nifti as write_nifti
 from .scan import read_scan as read_scan
 from .sidecar import write_json as write_json
 from .sidecar import write_sidecar as write_sidecar
+from .slice_thickness import recorded_slice_thickness as recorded_slice_thickness
 from .storage import FLOAT32 as FLOAT32
 from .storage import Storage as Storage
 from .storage import StoredType as StoredType

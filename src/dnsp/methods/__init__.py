@@ -1,6 +1,7 @@
 """Super-resolution methods: one call for all of them, and whole volumes through it."""
 
-from dnsp.methods.acquisition_aware import AcquisitionAwareMethod, Blur, Noise
+from dnsp.methods.acquisition_aware import AcquisitionAwareMethod
+from dnsp.methods.acquisition_options import Blur, Noise
 from dnsp.methods.choice import ChosenMethod, MethodName, choose_method
 from dnsp.methods.device import Precision, choose_device, choose_precision, set_threads
 from dnsp.methods.enhanced_scan import EnhancedScan, enhance_scan
@@ -12,6 +13,7 @@ from dnsp.methods.result_check import ResultCheck, check_result
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import PatchDatabase, TrainingPair, build_database, load_database, save_database
 from dnsp.methods.srsw_patches import SRSWSettings
+from dnsp.methods.target_grid import Spacing, TargetGrid
 from dnsp.methods.whole_volume import enhance_volume
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "Precision",
     "ResultCheck",
     "SRSWSettings",
+    "Spacing",
     "StackMethod",
+    "TargetGrid",
     "TrainingPair",
     "build_database",
     "check_result",

@@ -1,32 +1,35 @@
-"""The default model on a whole scan: estimate how it was acquired, then sharpen slice by slice."""
+"""The default model on a whole scan: find how it was acquired, then sharpen it in one or two passes."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dnsp.acquisition import AcquisitionBelief, AxisSampling, noise_reference, sampling_with_blur, spline_enlarge
-from dnsp.errors import ModelError, SettingError
+from dnsp.acquisition import AcquisitionBelief, AxisSampling, Slices, noise_reference, sampling_with_blur
+from dnsp.errors import SettingError
+from dnsp.methods.acquisition_options import Blur, Noise, read_blur, read_noise
+from dnsp.methods.grid_method import Samplings, samplings_of
 from dnsp.methods.interpolation import require_image
-from dnsp.methods.network import signal_box
+from dnsp.methods.passes import Across, Pass, View
+from dnsp.methods.slice_sharpener import SliceSharpener
+from dnsp.methods.target_grid import TargetGrid, fine_length
 from dnsp.networks import AcquisitionAware, ModelCard
-from dnsp.volume import Array, IntensityScaling, Plane, Volume, plane_axis
+from dnsp.volume import Array, IntensityScaling, Volume
 
-__all__ = ["AcquisitionAwareMethod", "Blur", "Noise", "ScanMethod", "read_blur", "read_noise"]
-
-Blur: TypeAlias = float | str
-Noise: TypeAlias = float | Literal["auto"]
+__all__ = ["AcquisitionAwareMethod", "ScanMethod"]
 
 _SMALLEST_HEAD = 0.3  # of the largest section: slices the estimator looks at
 _SLICES = 20
-_BOX_MARGIN = 16  # output pixels beyond the spline's own; what lies farther changes nothing that bfloat16 can tell
-_TILE = 768  # output pixels on a side
-_ERROR_OF_NOTHING = 1e-4  # on the unit scale, where the slice is flat
 _BRIGHTER = 1.15  # times the brightest voxel of the scan: no voxel of the result is brighter
 _AT_NYQUIST = 3  # of the frequencies at which an acquisition is told
+_AS_IT_IS = AxisSampling(factor=1)  # an axis that keeps its grid
 
 
 class AcquisitionAwareMethod:
@@ -43,8 +46,9 @@ class AcquisitionAwareMethod:
     dtype : torch.dtype
         Arithmetic of the convolutions between the first and the last.
     blur : float or str
-        "auto" estimates the blur. A number is the standard deviation of a Gaussian before block means, in output voxels; 0
-        is block means alone. "kspace", "hamming", "hann" and "fermi" are truncated k-space without and with a window.
+        The sampling within the slices. "auto" estimates it. A number is the standard deviation of a Gaussian before block
+        means, in output voxels; 0 is block means alone. "kspace", "hamming", "hann" and "fermi" are truncated k-space without
+        and with a window.
     noise : float or "auto"
         "auto" estimates the noise. A number is its standard deviation as a fraction of the scan's 99.9th percentile.
 
@@ -70,208 +74,191 @@ class AcquisitionAwareMethod:
         self.device = device
         self._blur, self._noise = read_blur(blur), read_noise(noise)
 
-    def for_scan(self, volume: Volume, *, scale: int, plane: Plane, scaling: IntensityScaling) -> ScanMethod:
-        """Estimate how a scan was acquired, but for what is known; give the method for its slices.
+    def for_scan(
+        self, volume: Volume, grid: TargetGrid, *, scaling: IntensityScaling, slices: Slices | None = None
+    ) -> ScanMethod:
+        """Find how a scan was acquired, but for what is known; give the method for this scan.
+
+        Parameters
+        ----------
+        volume : Volume
+            The scan.
+        grid : TargetGrid
+            The grid of the result.
+        scaling : IntensityScaling
+            The scan's unit scale.
+        slices : Slices, optional
+            Thickness and profile of the slices; needed where the grid is finer across them.
 
         Raises
         ------
-        ModelError
-            If the model was not trained for the scale.
+        SettingError
+            If ``blur`` was given, but the grid is not finer within the slices.
+        VolumeError
+            If the slices are one pixel wide.
         """
-        self.card.require_scale(scale)
-        slices = torch.from_numpy(scaling.apply(_choose_slices(volume, plane)))
-        sampling = None if self._blur is None else sampling_with_blur(self._blur, float(scale))
-        reference = noise_reference(slices)
+        shown = torch.from_numpy(scaling.apply(_choose_slices(volume, grid.slice_axis))).to(self.device)
+        require_image(shown)
+        reference = noise_reference(shown)
+        rows, columns = (axis for axis in range(3) if axis != grid.slice_axis)
+        factors = (grid.factors[rows], grid.factors[columns])
+        if self._blur is not None and factors == (1, 1):
+            raise SettingError("--blur is about the enlarging within slices, and this grid has none; leave it out")
+        named = (
+            None if self._blur is None else [sampling_with_blur(self._blur, f) if f > 1 else _AS_IT_IS for f in factors]
+        )
         belief = self.network.estimator.believe(
-            slices.to(self.device),
-            (float(scale), float(scale)),
-            blur=None if sampling is None else (sampling, sampling),
+            shown,
+            factors,
+            blur=None if named is None else (named[0], named[1]),
             noise_sigma=None if self._noise is None else self._noise * reference,
         )
-        size = (slices.shape[-2] * scale, slices.shape[-1] * scale)
-        strength = self.network.find_strength(slices.to(self.device), belief, size)
-        return ScanMethod(
-            self,
-            belief,
-            sampling,
-            noise_fraction=belief.noise_sigma / max(reference, 1e-6),
-            strength=strength,
+        sharpener = partial(
+            SliceSharpener,
+            network=self.network,
+            device=self.device,
             brightest=float(scaling.apply(volume.voxels.max())) * _BRIGHTER,
+        )
+        samplings = list(samplings_of(grid, slices))
+        passes = []
+        if factors != (1, 1):
+            within = _keep_axes_of_factor_1(belief)
+            size = (fine_length(shown.shape[1], factors[0]), fine_length(shown.shape[2], factors[1]))
+            strength = self.network.find_strength(shown, within, size)
+            passes.append(Pass((View(grid.slice_axis, sharpener(belief=within, strength=strength)),)))
+            if named is not None:
+                samplings[rows], samplings[columns] = named
+        if grid.slice_factor > 1:
+            if slices is None:
+                raise SettingError("enlarging across slices needs their thickness: give slices=...")
+            across = Across(grid.slice_axis, samplings[grid.slice_axis])
+            told = _without_noise(belief) if passes else belief
+            views = [View(axis, sharpener(belief=_across_slices(told, across, axis=axis))) for axis in (rows, columns)]
+            passes.append(Pass(tuple(views), across))
+        return ScanMethod(
+            passes=tuple(passes),
+            samplings=(samplings[0], samplings[1], samplings[2]),
+            blur_given=named is not None,
+            noise_sigma=belief.noise_sigma,
+            noise_fraction=belief.noise_sigma / max(reference, 1e-6),
         )
 
 
+@dataclass(frozen=True, kw_only=True)
 class ScanMethod:
-    """The default model for the slices of one scan: the call of every method, and what is believed of the scan.
+    """The default model for one scan: the passes over it.
 
     Parameters
     ----------
-    owner : AcquisitionAwareMethod
-        The model.
-    belief : AcquisitionBelief
-        What the network is told.
-    sampling : AxisSampling or None
-        The sampling along both axes of the plane where the user named the blur.
+    passes : tuple of Pass
+        First within the slices, then across them, as far as the grid asks for it. On a training subject (2 x 2 x 4, 96 x 96
+        x 48 voxels), this order gave 24.84 dB, the other 24.65, and one pass of planes finer along both axes 24.42.
+    samplings : tuple of 3 AxisSampling
+        What was taken for the sampling along i, j and k; block means where the blur was estimated.
+    blur_given : bool
+        Whether the user named the sampling within the slices.
+    noise_sigma : float
+        Standard deviation of the noise on the unit scale.
     noise_fraction : float
-        Standard deviation of the noise as a fraction of the scan's 99.9th percentile.
-    strength : float
-        How much of the correction the scan gets, see `AcquisitionAware.find_strength`.
-    brightest : float
-        The highest intensity that the result may hold, on the unit scale.
+        The same as a fraction of the scan's 99.9th percentile.
     """
 
-    def __init__(
-        self,
-        owner: AcquisitionAwareMethod,
-        belief: AcquisitionBelief,
-        sampling: AxisSampling | None,
-        *,
-        noise_fraction: float,
-        strength: float = 1.0,
-        brightest: float = float("inf"),
-    ) -> None:
-        self.belief = belief
-        self.sampling = sampling
-        self.noise_fraction = noise_fraction
-        self.strength = strength
-        self.brightest = brightest
-        self._network, self._device = owner.network, owner.device
+    passes: tuple[Pass, ...]
+    samplings: Samplings
+    blur_given: bool = False
+    noise_sigma: float = 0.0
+    noise_fraction: float = 0.0
+
+    @property
+    def belief(self) -> AcquisitionBelief:
+        """What the network is told in the first pass."""
+        return self.passes[0].views[0].sharpen.belief
 
     @property
     def facts(self) -> dict[str, Any]:
         """What was found or given, for the .json beside the result."""
-        left = [round(transfer[_AT_NYQUIST], 3) for transfer in self.belief.transfers]
+        belief, strength = self.belief, self.passes[0].views[0].sharpen.strength
+        left = [round(transfer[_AT_NYQUIST], 3) for transfer in belief.transfers]
+        within = {
+            "Blur": "given" if belief.blur_known else "estimated",
+            "SignalLeftAtNyquist": left,
+            "SignalLeftAtNyquistInterval": [round(spread, 3) for spread in belief.spreads],
+            "Strength": round(strength, 3),
+        }
         return {
             "Acquisition": {
-                "Blur": "given" if self.belief.blur_known else "estimated",
-                "SignalLeftAtNyquist": left,
-                "SignalLeftAtNyquistInterval": [round(spread, 3) for spread in self.belief.spreads],
-                "Noise": "given" if self.belief.noise_known else "estimated",
+                **(within if self.passes[0].across is None else {}),
+                "Noise": "given" if belief.noise_known else "estimated",
                 "NoiseFraction": round(self.noise_fraction, 4),
-                "Strength": round(self.strength, 3),
             }
         }
 
-    def __call__(self, low_res: Tensor, *, scale: int) -> Tensor:
-        """Enhance a slice (1, 1, H, W) on the unit scale."""
-        return self.with_standard_error(low_res, scale=scale, wanted=False)[0]
+    def enhance(
+        self, image: Tensor, *, with_error: bool = False, on_slice: Callable[[int, int], None] | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Enhance a volume (I, J, K) on the unit scale, and give its standard error where it is wanted.
 
-    @torch.inference_mode()
-    def with_standard_error(self, low_res: Tensor, *, scale: int, wanted: bool = True) -> tuple[Tensor, Tensor | None]:
-        """Enhance a slice, and give the standard error of every pixel where it is wanted.
-
-        The network does not run where the slice is flat: it runs on the box around everything else and a margin, in tiles
-        that overlap by the receptive radius, so tiles change nothing.
-
-        Parameters
-        ----------
-        low_res : Tensor, shape (1, 1, H, W)
-            A slice on the unit scale.
-        scale : int
-            The scale that the method was made for.
-        wanted : bool
-            Whether to compute the standard error.
-
-        Returns
-        -------
-        result, standard_error : Tensor, shape (1, 1, s H, s W)
-
-        Raises
-        ------
-        ModelError
-            If the output is not finite.
-        VolumeError
-            If the slice is one pixel wide.
+        A later pass makes its own error on top of that of the pass before, so their squares are added.
         """
-        require_image(low_res)
-        image = low_res.to(self._device)
-        size = (image.shape[-2] * scale, image.shape[-1] * scale)
-        enlarged = spline_enlarge(image, size, self.belief.factors)
-        result = enlarged.clone()
-        error = torch.full_like(result, _ERROR_OF_NOTHING) if wanted else None
-        radius = self._network.receptive_radius
-        top, bottom, left, right = signal_box(enlarged, margin=_BOX_MARGIN)
-        for row in range(top, bottom, _TILE):
-            for column in range(left, right, _TILE):
-                rows = slice(row, min(row + _TILE, bottom))
-                columns = slice(column, min(column + _TILE, right))
-                outer_rows, inner_rows = _with_margin(rows, radius, size[0])
-                outer_columns, inner_columns = _with_margin(columns, radius, size[1])
-                sharp, deviation = self._network.refine(
-                    enlarged[..., outer_rows, outer_columns],
-                    self.belief,
-                    strength=self.strength,
-                    with_uncertainty=wanted,
-                )
-                result[..., rows, columns] = sharp[..., inner_rows, inner_columns]
-                if error is not None and deviation is not None:
-                    error[..., rows, columns] = deviation[..., inner_rows, inner_columns]
-        result = self._network.limit(result, image, self.belief).clamp(max=self.brightest)
-        if not bool(torch.isfinite(result).all()):
-            raise ModelError(
-                "the model's output is not finite: its weights are damaged, or the scan's intensities extreme"
-            )
-        return result.cpu(), None if error is None else error.cpu()
+        shape: Sequence[int] = image.shape
+        total = 0
+        for one in self.passes:
+            total += one.slice_count(shape)
+            shape = one.shape(shape)
+        done = count(1)
+
+        def report() -> None:
+            if on_slice is not None:
+                on_slice(next(done), total)
+
+        error: Tensor | None = None
+        for one in self.passes:
+            before = error
+            image, error = one.run(image, with_error=with_error, on_slice=report)
+            if error is not None and before is not None:
+                error = error.hypot(one.interpolate(before))
+        return image, error
 
 
-def read_blur(blur: Blur) -> Blur | None:
-    """Check ``--blur``; None stands for "auto".
-
-    Raises
-    ------
-    SettingError
-        If it is neither a width, nor auto, kspace, hamming, hann or fermi.
-
-    Examples
-    --------
-    >>> read_blur("1.5"), read_blur("auto"), read_blur("hamming")
-    (1.5, None, 'hamming')
-    """
-    if blur == "auto":
-        return None
-    if blur in ("kspace", "hamming", "hann", "fermi"):
-        return blur
-    return _read_number(blur, "--blur", "auto, kspace, hamming, hann, fermi, or a width in output voxels", most=10.0)
+def _keep_axes_of_factor_1(belief: AcquisitionBelief) -> AcquisitionBelief:
+    """Say of an axis that keeps its grid that nothing was lost along it."""
+    if 1 not in belief.factors:
+        return belief
+    transfers, spreads, sides = list(belief.transfers), list(belief.spreads), list(belief.sharp_side or ())
+    for place in (place for place, factor in enumerate(belief.factors) if factor == 1):
+        transfers[place], spreads[place] = _AS_IT_IS.transfer(), 0.0
+        if sides:
+            sides[place] = 1.0
+    return replace(
+        belief,
+        transfers=(transfers[0], transfers[1]),
+        spreads=(spreads[0], spreads[1]),
+        sharp_side=(sides[0], sides[1]) if sides else None,
+    )
 
 
-def read_noise(noise: float | str) -> float | None:
-    """Check ``--noise``; None stands for "auto".
-
-    Raises
-    ------
-    SettingError
-        If it is neither auto nor a fraction from 0 to 0.5.
-
-    Examples
-    --------
-    >>> read_noise("0.02")
-    0.02
-    """
-    if noise == "auto":
-        return None
-    return _read_number(noise, "--noise", "auto, or a fraction of the scan's 99.9th percentile", most=0.5)
+def _across_slices(belief: AcquisitionBelief, across: Across, *, axis: int) -> AcquisitionBelief:
+    """Give what is known of the planes that are stacked along `axis` and contain the slice axis."""
+    rows, columns = (across.sampling if other == across.axis else _AS_IT_IS for other in range(3) if other != axis)
+    return replace(
+        belief,
+        factors=(rows.factor, columns.factor),
+        transfers=(rows.transfer(), columns.transfer()),
+        spreads=(0.0, 0.0),
+        sharp_side=None,
+        blur_known=True,
+    )
 
 
-def _read_number(value: float | str, option: str, choices: str, *, most: float) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= most:
-        raise SettingError(f"{option} must be {choices} (0 to {most:g}), not {value!r}")
-    return number
+def _without_noise(belief: AcquisitionBelief) -> AcquisitionBelief:
+    """Say that the pass within the slices has removed the noise."""
+    return replace(belief, noise_sigma=0.0, noise_spread=0.0, noise_known=True)
 
 
-def _choose_slices(volume: Volume, plane: Plane) -> Array:
+def _choose_slices(volume: Volume, axis: int) -> Array:
     """Take slices that show the head, evenly spread, of the first frame: (S, H, W)."""
-    slices = volume.slices(plane_axis(volume.affine, plane))[0]
+    slices = volume.slices(axis)[0]
     areas = np.count_nonzero(slices > slices.mean(dtype=np.float64), axis=(1, 2))
     shown = np.flatnonzero(areas >= _SMALLEST_HEAD * areas.max())
     chosen = shown[np.linspace(0, len(shown) - 1, min(len(shown), _SLICES)).round().astype(int)]
     return np.ascontiguousarray(slices[chosen], dtype=np.float32)
-
-
-def _with_margin(inner: slice, radius: int, length: int) -> tuple[slice, slice]:
-    """Widen a tile by a margin, and say where the tile lies within it. It begins at an even pixel, as the image does."""
-    first = max(inner.start - radius, 0)
-    first -= first % 2
-    return slice(first, min(inner.stop + radius, length)), slice(inner.start - first, inner.stop - first)

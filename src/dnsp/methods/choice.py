@@ -7,14 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
+from dnsp.acquisition import Profile, SliceOptions
 from dnsp.errors import SettingError
-from dnsp.methods.acquisition_aware import AcquisitionAwareMethod, Blur, Noise
+from dnsp.methods.acquisition_aware import AcquisitionAwareMethod
+from dnsp.methods.acquisition_options import Blur, Noise
 from dnsp.methods.device import Precision, choose_device, choose_precision
+from dnsp.methods.grid_method import INTERPOLATION_ON_GRIDS, GridMethod
 from dnsp.methods.interpolation import enlarge_bicubic, enlarge_sinc, enlarge_spline
 from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv
+from dnsp.methods.lrtv_on_grid import LRTVOnGrid
 from dnsp.methods.network import Method, NetworkMethod, StackMethod
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import load_database
+from dnsp.methods.target_grid import Spacing, read_spacing
 from dnsp.networks import AcquisitionAware, Model, find_model, load_model
 
 __all__ = ["INTERPOLATIONS", "ChosenMethod", "MethodName", "choose_method"]
@@ -24,18 +29,49 @@ MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", 
 INTERPOLATIONS: dict[str, Method] = {"bicubic": enlarge_bicubic, "spline": enlarge_spline, "sinc": enlarge_sinc}
 
 
-class ChosenMethod(NamedTuple):
-    """A method, the scale it works at, and the facts about it for the .json beside a result."""
+ON_GRIDS: dict[str, GridMethod] = {
+    **INTERPOLATION_ON_GRIDS,
+    "lrtv": LRTVOnGrid(LRTVSettings()),
+    "lrtv-tuned": LRTVOnGrid(TUNED_LRTV),
+}
 
-    method: Method | StackMethod | AcquisitionAwareMethod
+
+class ChosenMethod(NamedTuple):
+    """A method, the grid it works at, and the facts about it for the .json beside a result.
+
+    Attributes
+    ----------
+    method : Method, StackMethod or GridMethod
+        What is done to a slice, a stack or a scan.
+    scale : int
+        The whole factor along both axes of the plane, where no spacing is asked for.
+    facts : dict
+        For the .json.
+    spacing : Spacing or None
+        The spacing that is asked for.
+    slices : SliceOptions
+        What the user says about the slices of the scan.
+    """
+
+    method: Method | StackMethod | GridMethod
     scale: int
     facts: dict[str, Any]
+    spacing: Spacing | None = None
+    slices: SliceOptions = SliceOptions()
+
+    @property
+    def summary(self) -> str:
+        """What is done, in a few words."""
+        return f"Super-resolved x{self.scale}" if self.spacing is None else "Super-resolved to a finer grid"
 
 
 def choose_method(
     name: MethodName = "network",
     *,
     scale: int | None = None,
+    spacing_mm: object = None,
+    slice_thickness_mm: float | None = None,
+    slice_profile: Profile = "gaussian",
     model: str | Path | Model = "default",
     trust: str = "",
     database: str | Path | None = None,
@@ -53,6 +89,13 @@ def choose_method(
         with weights for scans without noise; sparse weighting with a database of patches.
     scale : int, optional
         2, 3 or 4, or 1 for a network that keeps the grid. By default the scale of the model or the database, or 2.
+    spacing_mm : float, sequence of 3 or "isotropic", optional
+        Instead of a scale: the spacing of the result in millimetres, for all axes or for i, j and k, where None keeps an axis;
+        "isotropic" is the finest spacing within the slices, for all axes.
+    slice_thickness_mm : float, optional
+        With a spacing: the thickness of the slices. By default what the file of the scan says, or the distance between slices.
+    slice_profile : {"gaussian", "box", "sinc"}
+        With a spacing: the shape of the slices, see `dnsp.acquisition.AxisSampling`.
     model : str, Path or the result of `dnsp.load_model`
         For a network: the name of an included model, or a model file.
     trust : str
@@ -92,18 +135,35 @@ def choose_method(
         raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale}")
     if (database is not None) != (name == "srsw"):
         raise SettingError("--database and --method srsw need each other: give both or neither")
+    slices = SliceOptions(thickness_mm=slice_thickness_mm, profile=slice_profile)
+    spacing = None if spacing_mm is None else read_spacing(spacing_mm)
+    if spacing is None and slices != SliceOptions():
+        raise SettingError("--slice-thickness and --slice-profile need --spacing or --isotropic: give one of them")
+    if spacing is not None and scale is not None:
+        raise SettingError("--scale and --spacing (or --isotropic) exclude each other: give one of them")
     if name == "network":
-        return _choose_network(scale, model, trust=trust, device=device, precision=precision, blur=blur, noise=noise)
-    given = {
-        "model": model != "default",
-        "trust": trust,
-        "device": device != "auto",
-        "precision": precision != "auto",
-        "blur": blur != "auto",
-        "noise": noise != "auto",
-    }
+        chosen = _choose_network(scale, model, trust=trust, device=device, precision=precision, blur=blur, noise=noise)
+    else:
+        _refuse_unused(
+            name,
+            model=model != "default",
+            trust=bool(trust),
+            device=device != "auto",
+            precision=precision != "auto",
+            blur=blur != "auto",
+            noise=noise != "auto",
+        )
+        chosen = _choose_classical(name, scale, database)
+    return chosen if spacing is None else _to_spacing(chosen, spacing, slices)
+
+
+def _refuse_unused(name: str, **given: bool) -> None:
+    """Refuse options of the networks that are given for another method."""
     if unused := [f"--{option}" for option, is_given in given.items() if is_given]:
         raise SettingError(f"{', '.join(unused)} applies to --method network only, not to {name}; leave it out")
+
+
+def _choose_classical(name: str, scale: int | None, database: str | Path | None) -> ChosenMethod:
     if scale == 1:
         raise SettingError(f"--method {name} enlarges by 2, 3 or 4; use --scale 2, 3 or 4")
     if name in INTERPOLATIONS:
@@ -112,6 +172,17 @@ def choose_method(
         return _choose_srsw(scale, Path(database))
     settings = TUNED_LRTV if name == "lrtv-tuned" else LRTVSettings()
     return ChosenMethod(partial(lrtv, settings=settings), scale or 2, {"Method": name, **asdict(settings)})
+
+
+def _to_spacing(chosen: ChosenMethod, spacing: Spacing, slices: SliceOptions) -> ChosenMethod:
+    name = chosen.facts["Method"]
+    method = ON_GRIDS.get(name, chosen.method)
+    if not isinstance(method, GridMethod):
+        raise SettingError(
+            "--spacing and --isotropic work with the default model and with --method "
+            f"{', '.join(ON_GRIDS)}, not with {chosen.facts.get('Model', name)}; use --scale"
+        )
+    return chosen._replace(method=method, spacing=spacing, slices=slices)
 
 
 def _choose_srsw(scale: int | None, database: Path) -> ChosenMethod:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from dnsp.acquisition import Slices
 from dnsp.errors import SettingError
-from dnsp.methods.acquisition_aware import AcquisitionAwareMethod, ScanMethod
+from dnsp.io import recorded_slice_thickness
+from dnsp.methods.acquisition_aware import ScanMethod
 from dnsp.methods.choice import INTERPOLATIONS, ChosenMethod
+from dnsp.methods.grid_method import GridMethod, MethodForScan
 from dnsp.methods.result_check import ResultCheck, check_result
+from dnsp.methods.target_grid import TargetGrid
 from dnsp.methods.whole_volume import enhance_volume
-from dnsp.volume import Array, IntensityScaling, Plane, Volume, map_slices, robust_scaling
+from dnsp.volume import Array, IntensityScaling, Plane, Volume, robust_scaling
 
 __all__ = ["EnhancedScan", "enhance_scan"]
 
@@ -44,6 +50,7 @@ def enhance_scan(
     chosen: ChosenMethod,
     *,
     plane: Plane = "axial",
+    path: str | Path | None = None,
     with_uncertainty: bool = False,
     on_slice: Callable[[int, int], None] | None = None,
 ) -> EnhancedScan:
@@ -54,73 +61,111 @@ def enhance_scan(
     volume : Volume
         The scan; it is not changed.
     chosen : ChosenMethod
-        The method with its scale, from `dnsp.methods.choose_method`.
+        The method with its scale or spacing, from `dnsp.methods.choose_method`.
     plane, on_slice
-        As of `enhance_volume`.
+        As of `enhance_volume`. With a spacing, slices are stacked along the axis of the largest spacing.
+    path : str or Path, optional
+        The file of the scan: the JSON file beside it may state the thickness of the slices.
     with_uncertainty : bool
         Give a map of the standard error; the default model alone has it.
 
     Raises
     ------
     SettingError
-        If the method has no standard error.
+        If the method has no standard error, or the scan cannot be taken to the spacing that is asked for.
     VolumeError
         If the scan holds no contrast.
     """
     scaling = robust_scaling(volume.voxels)
-    scale = chosen.scale
+    if chosen.spacing is None:
+        scale = chosen.scale
+        grid = TargetGrid.of_scale(volume, scale, plane)
+        place: dict[str, Any] = {"Scale": scale, "Plane": plane}
+    else:
+        grid = TargetGrid.of_spacing(volume, chosen.spacing, plane)
+        place = {"Factors": [round(factor, 6) for factor in grid.factors], "SliceAxis": "ijk"[grid.slice_axis]}
+    slices = _slices(volume, grid, chosen, path)
     facts = {
-        "Scale": scale,
-        "Plane": plane,
+        **place,
+        **({"Slices": slices.facts} if slices else {}),
         "IntensityScaling": {"zero": scaling.low, "one": scaling.high},
         **chosen.facts,
     }
     method = chosen.method
-    if isinstance(method, AcquisitionAwareMethod):
-        method = method.for_scan(volume, scale=scale, plane=plane, scaling=scaling)
-        facts |= method.facts
-    if with_uncertainty and not isinstance(method, ScanMethod):
-        raise SettingError("--uncertainty needs the default model; leave out --method and --model")
-    error = None
-    if isinstance(method, ScanMethod) and with_uncertainty:
-        result, error = _with_error(volume, method, scale=scale, plane=plane, scaling=scaling, on_slice=on_slice)
+    if not isinstance(method, GridMethod):
+        if with_uncertainty:
+            raise SettingError("--uncertainty needs the default model; leave out --method and --model")
+        result = enhance_volume(volume, method, scale=chosen.scale, plane=plane, scaling=scaling, on_slice=on_slice)
+        known, error = None, None
     else:
-        result = enhance_volume(volume, method, scale=scale, plane=plane, scaling=scaling, on_slice=on_slice)
-    if scale == 1:
+        known = method.for_scan(volume, grid, scaling=scaling, slices=slices)
+        if with_uncertainty and not isinstance(known, ScanMethod):
+            raise SettingError("--uncertainty needs the default model; leave out --method and --model")
+        facts |= known.facts
+        result, error = _through_frames(volume, known, grid, scaling, with_error=with_uncertainty, on_slice=on_slice)
+    if grid.factors == (1.0, 1.0, 1.0):
         return EnhancedScan(result, error, None, facts)
-    known = method if isinstance(method, ScanMethod) else None
+    of_scan = known if isinstance(known, ScanMethod) else None
     check = check_result(
         volume,
         result,
-        scale=scale,
-        plane=plane,
+        grid=grid,
         scaling=scaling,
-        sampling=known.sampling if known else None,
-        noise_sigma=known.belief.noise_sigma if known else 0.0,
+        samplings=known.samplings if known else None,
+        given=of_scan is not None and of_scan.blur_given,
+        noise_sigma=of_scan.noise_sigma if of_scan else 0.0,
     )
     if facts.get("Method") in INTERPOLATIONS:  # nothing safer could be named
         check = check._replace(warnings=())
     return EnhancedScan(result, error, check, {**facts, **check.facts})
 
 
-def _with_error(
+def _slices(volume: Volume, grid: TargetGrid, chosen: ChosenMethod, path: str | Path | None) -> Slices | None:
+    """Find what the slices are, where the grid is finer across them."""
+    if grid.slice_factor == 1:
+        if chosen.slices.thickness_mm is not None:
+            raise SettingError(
+                "--slice-thickness is about enlarging across slices, and this grid keeps their distance; leave it out"
+            )
+        return None
+    spacing = volume.spacing_mm[grid.slice_axis]
+    recorded = recorded_slice_thickness(volume, path, axis=grid.slice_axis)
+    return Slices.of(chosen.slices, spacing_mm=spacing, recorded_mm=recorded)
+
+
+def _through_frames(
     volume: Volume,
-    method: ScanMethod,
-    *,
-    scale: int,
-    plane: Plane,
+    method: MethodForScan,
+    grid: TargetGrid,
     scaling: IntensityScaling,
+    *,
+    with_error: bool,
     on_slice: Callable[[int, int], None] | None,
-) -> tuple[Volume, Volume]:
-    darkest = np.float32(volume.voxels.min())
+) -> tuple[Volume, Volume | None]:
+    """Take every frame of a scan through a method. The result is never darker than the darkest voxel of the scan."""
+    darkest, brightness = float(volume.voxels.min()), scaling.high - scaling.low
+    frames = volume.voxels[..., None] if volume.voxels.ndim == 3 else volume.voxels
+    results: list[Array] = []
     errors: list[Array] = []
+    count = frames.shape[3]
+    for frame in range(count):
 
-    def enhance(images: Array) -> Array:
-        unit = torch.from_numpy(scaling.apply(images))[None]
-        result, error = method.with_standard_error(unit, scale=scale)
-        errors.append((error if error is not None else result)[0].numpy() * np.float32(scaling.high - scaling.low))
-        return np.maximum(scaling.invert(result[0].numpy()), darkest)
+        def report(done: int, total: int, before: int = frame) -> None:
+            if on_slice is not None:
+                on_slice(before * total + done, count * total)
 
-    result = map_slices(volume, enhance, plane=plane, up=scale, on_slice=on_slice)
-    kept = iter(errors)
-    return result, map_slices(volume, lambda _: next(kept), plane=plane, up=scale)
+        image = torch.from_numpy(scaling.apply(frames[..., frame]))
+        result, error = method.enhance(image, with_error=with_error, on_slice=report)
+        results.append(_in_units(result, brightness, scaling.low).clamp_(min=darkest).numpy())
+        if error is not None:
+            errors.append(error.mul_(brightness).numpy())
+    return _volume(results, volume, grid), _volume(errors, volume, grid) if errors else None
+
+
+def _in_units(result: Tensor, brightness: float, zero: float) -> Tensor:
+    return result.mul_(brightness).add_(zero)
+
+
+def _volume(frames: list[Array], scan: Volume, grid: TargetGrid) -> Volume:
+    voxels = frames[0] if scan.voxels.ndim == 3 else np.stack(frames, axis=3)
+    return grid.place(np.ascontiguousarray(voxels), scan)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy.typing as npt
 
+from dnsp.acquisition import Profile
 from dnsp.errors import DataWarning
 from dnsp.io import as_volume
-from dnsp.methods.acquisition_aware import Blur, Noise
+from dnsp.methods.acquisition_options import Blur, Noise
 from dnsp.methods.choice import MethodName, choose_method
 from dnsp.methods.device import Precision
 from dnsp.methods.enhanced_scan import enhance_scan
@@ -28,6 +29,9 @@ def enhance(
     scan: AnyScan,
     *,
     scale: int | None = None,
+    spacing_mm: float | Sequence[float | None] | Literal["isotropic"] | None = None,
+    slice_thickness_mm: float | None = None,
+    slice_profile: Profile = "gaussian",
     model: str | Path | Model = "default",
     method: MethodName = "network",
     plane: Plane = "axial",
@@ -41,10 +45,10 @@ def enhance(
     noise: Noise = "auto",
     on_slice: Callable[[int, int], None] | None = None,
 ) -> Volume:
-    """Enlarge a scan within the slices of one plane, and sharpen it.
+    """Enlarge a scan and sharpen it: within its slices, across them, or both.
 
-    The included models undo one blur: a Gaussian of 1 pixel and block means, without noise. They harm scans that do not
-    have it. For other scans, use ``method="bicubic"`` or ``method="lrtv"``, or a model that you trained on your own scans.
+    The default model estimates noise and blur of the scan. Across slices it is told their thickness. The models of the paper
+    (``model="paper-x2"``) undo one blur: a Gaussian of 1 pixel and block means, without noise.
 
     Parameters
     ----------
@@ -52,6 +56,15 @@ def enhance(
         A scan of three or four dimensions, as `dnsp.io.as_volume` takes it. It is not changed.
     scale : int, optional
         2, 3 or 4 along both axes of the plane. By default the scale that the model was trained for, or 2.
+    spacing_mm : float, sequence of 3 floats or None, or "isotropic", optional
+        Instead of a scale: the spacing of the result in millimetres, for all axes or for i, j and k, where None keeps the
+        spacing of an axis. "isotropic" is the finest spacing within the slices, for all axes. At most 8 times finer than the
+        scan. Works with the default model, bicubic, spline, sinc and LRTV.
+    slice_thickness_mm : float, optional
+        With `spacing_mm`: the thickness of the slices. By default what the file of the scan or the JSON file beside it says,
+        or the distance between slices.
+    slice_profile : {"gaussian", "box", "sinc"}
+        With `spacing_mm`: the shape of the slices.
     model : str, Path or the result of `dnsp.load_model`
         The name of an included model, or a model file that ``dnsp train`` wrote.
     method : {"network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"}
@@ -97,10 +110,16 @@ def enhance(
     >>> sharp = dnsp.enhance(voxels, affine=np.diag([1, 1, 4, 1]), scale=2, method="bicubic")
     >>> sharp.voxels.shape, sharp.spacing_mm
     ((24, 32, 5), (0.5, 0.5, 4.0))
+    >>> iso = dnsp.enhance(voxels, affine=np.diag([1, 1, 4, 1]), spacing_mm=1, method="spline")
+    >>> iso.voxels.shape, iso.spacing_mm
+    ((12, 16, 20), (1.0, 1.0, 1.0))
     """
     chosen = choose_method(
         method,
         scale=scale,
+        spacing_mm=spacing_mm,
+        slice_thickness_mm=slice_thickness_mm,
+        slice_profile=slice_profile,
         model=model,
         trust=trust,
         database=database,
@@ -110,7 +129,8 @@ def enhance(
         noise=noise,
     )
     volume = as_volume(scan, affine=affine, fill_non_finite=fill_non_finite)
-    enhanced = enhance_scan(volume, chosen, plane=plane, on_slice=on_slice)
+    path = scan if isinstance(scan, (str, Path)) else None
+    enhanced = enhance_scan(volume, chosen, plane=plane, path=path, on_slice=on_slice)
     for message in enhanced.check.warnings if enhanced.check else ():
         warnings.warn(message, DataWarning, stacklevel=2)
     return enhanced.volume

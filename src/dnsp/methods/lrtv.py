@@ -16,7 +16,7 @@ from dnsp.acquisition.blur_downsample import Boundary
 from dnsp.errors import DataError, SettingError
 from dnsp.methods.observation import Observation
 
-__all__ = ["TUNED_LRTV", "LRTVSettings", "lrtv", "lrtv_objective"]
+__all__ = ["TUNED_LRTV", "LRTVSettings", "lrtv", "lrtv_objective", "solve_lrtv"]
 
 _START_WEIGHT = 0.01  # how firmly the start holds to bicubic where the low-resolution image says little
 
@@ -150,9 +150,21 @@ def lrtv(
     T = _require_image(low_res, scale)
     if T.min() == T.max():
         return T.flatten()[0].expand(1, 1, *(scale * side for side in T.shape)).clone()
-    model = Observation(T, scale=scale, sigma_px=settings.sigma_px, boundary=settings.boundary)
+    model = Observation.of_blur_and_mean(T, scale=scale, sigma_px=settings.sigma_px, boundary=settings.boundary)
+    return solve_lrtv(model, T, _bicubic(T, scale), settings, on_step=on_step)[None, None]
+
+
+def solve_lrtv(
+    model: Observation,
+    T: Tensor,
+    start: Tensor,
+    settings: LRTVSettings,
+    *,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Tensor:
+    """Minimise the objective of `lrtv` for any data term, from a start that is first corrected to explain T."""
     lowest = min(0.0, float(T.min()))
-    X = model.closest_to(_bicubic(T, scale), weight=_START_WEIGHT).clamp_(min=lowest)
+    X = model.closest_to(start, weight=_START_WEIGHT).clamp_(min=lowest)
     axes = range(1) if T.ndim == 2 else range(T.ndim)  # both unfoldings of a slice have one low-rank copy
     M = [X for _ in axes]
     Y = [torch.zeros_like(X) for _ in axes]
@@ -178,7 +190,7 @@ def lrtv(
             on_step(iteration, change)
         if change < settings.tolerance:
             break
-    return X[None, None]
+    return X
 
 
 class LRTVObjective(NamedTuple):
@@ -224,7 +236,7 @@ def lrtv_objective(
     if estimate.shape[2:] != tuple(scale * side for side in T.shape):
         raise DataError(f"an estimate of shape {tuple(estimate.shape)} is not {scale} times {tuple(low_res.shape)}")
     X = estimate[0, 0].double()
-    model = Observation(T, scale=scale, sigma_px=settings.sigma_px, boundary=settings.boundary)
+    model = Observation.of_blur_and_mean(T, scale=scale, sigma_px=settings.sigma_px, boundary=settings.boundary)
     nuclear = [torch.linalg.svdvals(X.movedim(axis, 0).flatten(1)).sum() for axis in range(X.ndim)]
     slopes = torch.stack(_forward_differences(X)).square().sum(0)
     tv = slopes / (torch.sqrt(slopes + settings.tv_epsilon**2) + settings.tv_epsilon)

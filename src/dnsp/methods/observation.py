@@ -14,20 +14,35 @@ __all__ = ["Observation"]
 
 
 class Observation:
-    """The data term s^d / 2 ||T - D S X||^2 of a slice or volume T, where D S is one matrix along each axis.
+    """The data term w / 2 ||T - D S X||^2 of a slice or volume T, where D S is one matrix along each axis.
 
-    ``steepest`` is the largest curvature of the term, 1 or little more.
+    ``steepest`` is the largest curvature of the term, 1 or little more where w is the number of voxels that become one.
+
+    Parameters
+    ----------
+    T : Tensor
+        The low-resolution slice or volume.
+    matrices : sequence of Tensor
+        For each axis, the matrix that takes a high-resolution line to one of T.
+    weight : float
+        The weight w.
     """
 
-    def __init__(self, T: Tensor, *, scale: int, sigma_px: float, boundary: Boundary) -> None:
+    def __init__(self, T: Tensor, matrices: Sequence[Tensor], *, weight: float) -> None:
         self._T = T
-        self._weight = scale**T.ndim
-        self._matrices = [_blur_and_mean_matrix(scale * side, scale, sigma_px, boundary).to(T) for side in T.shape]
+        self._weight = weight
+        self._matrices = [A.to(T) for A in matrices]
         self._transposed = [A.T.contiguous() for A in self._matrices]
         grams = [torch.linalg.eigh(A.T.double() @ A.double()) for A in self._matrices]
         self._eigenvectors = [vectors.to(T) for _, vectors in grams]
         self._eigenvalues = _outer([values.clamp(min=0).to(T) for values, _ in grams]) * self._weight
         self.steepest = float(self._eigenvalues.max())
+
+    @classmethod
+    def of_blur_and_mean(cls, T: Tensor, *, scale: int, sigma_px: float, boundary: Boundary) -> Observation:
+        """Give the data term of a Gaussian blur and block means along every axis, with w = s^d."""
+        matrices = [_blur_and_mean_matrix(scale * side, scale, sigma_px, boundary) for side in T.shape]
+        return cls(T, matrices, weight=float(scale**T.ndim))
 
     def observe(self, X: Tensor) -> Tensor:
         """Blur and take block means: D S X."""

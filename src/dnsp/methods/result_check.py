@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dnsp.acquisition import Acquisition, AxisSampling, outside_local_range, spline_enlarge
-from dnsp.volume import IntensityScaling, Plane, Volume, plane_axis
+from dnsp.acquisition import AxisSampling, outside_local_range, spline_matrix
+from dnsp.methods.grid_method import along_axis
+from dnsp.methods.target_grid import TargetGrid
+from dnsp.volume import IntensityScaling, Volume
 
 __all__ = ["ResultCheck", "check_result"]
 
@@ -29,10 +32,10 @@ class ResultCheck(NamedTuple):
     Attributes
     ----------
     consistency : float
-        Relative error (0 is best) between the scan and the result sampled as the scan was: under the acquisition that was
-        given, otherwise under block means.
+        Relative error (0 is best) between the scan and the result sampled as the scan was: across the slices with their
+        profile; within them under the acquisition that was given, otherwise under block means.
     consistency_of_spline : float
-        The same for cubic spline interpolation under block means.
+        The same for cubic spline interpolation, under block means within the slices.
     overshoot : float
         Share of the head's voxels that leave the range of the 3 x 3 scan voxels around them by more than half of it.
     brightest : float
@@ -64,10 +67,10 @@ def check_result(
     scan: Volume,
     result: Volume,
     *,
-    scale: int,
-    plane: Plane,
+    grid: TargetGrid,
     scaling: IntensityScaling,
-    sampling: AxisSampling | None = None,
+    samplings: Sequence[AxisSampling] | None = None,
+    given: bool = False,
     noise_sigma: float = 0.0,
 ) -> ResultCheck:
     """Measure whether a result agrees with its scan.
@@ -76,14 +79,14 @@ def check_result(
     ----------
     scan, result : Volume
         Before and after.
-    scale : int
-        Output voxels per voxel along both axes of the plane.
-    plane : {"axial", "coronal", "sagittal"}
-        The plane of the slices.
+    grid : TargetGrid
+        The grid of the result.
     scaling : IntensityScaling
         The scan's unit scale.
-    sampling : AxisSampling, optional
-        The acquisition along both axes, where it was given.
+    samplings : sequence of 3 AxisSampling, optional
+        How the scan was sampled along i, j and k; block means by default.
+    given : bool
+        Whether the user named the sampling within the slices.
     noise_sigma : float
         Noise of the scan on the unit scale: a result that removes it differs from the scan by as much.
 
@@ -91,29 +94,24 @@ def check_result(
     -------
     ResultCheck
     """
-    axis = plane_axis(scan.affine, plane)
-    low, high = (scaling.apply(_some(volume.slices(axis)[0])) for volume in (scan, result))
-    image, estimate = torch.from_numpy(low)[:, None], torch.from_numpy(high)[:, None]
-    size, factors = (estimate.shape[-2], estimate.shape[-1]), (float(scale), float(scale))
+    blocks = [AxisSampling(factor=factor) for factor in grid.factors]
+    taken = list(samplings or blocks)
+    blocks[grid.slice_axis] = taken[grid.slice_axis]
+    low, high = (torch.from_numpy(_first_frame(volume)) for volume in (scan, result))
+    chosen = _spread(scan.spatial_shape[grid.slice_axis])
+    image = _unit(low.movedim(grid.slice_axis, 0)[chosen], scaling)
     head = image > _BRIGHT
-    block = AxisSampling(factor=float(scale))
-    spline = _disagreement(spline_enlarge(image, size, factors), image, head, block)
-    consistency = _disagreement(estimate, image, head, sampling or block)
-    of_head = head.repeat_interleave(scale, -2).repeat_interleave(scale, -1)
-    outside = outside_local_range(estimate, image, factors, widened=_WIDENED, margin=_BRIGHT / 5)
-    overshoot = float((outside & of_head).sum() / of_head.sum().clamp(min=1))
+    consistency = _disagreement(_sampled(high, grid, taken, scan, chosen, scaling), image, head)
+    spline = _disagreement(_sampled_spline(low, grid, blocks, chosen, scaling), image, head)
+    overshoot = _overshoot(low, high, grid, scaling)
     brightest = float(result.voxels.max()) / max(float(scan.voxels.max()), 1e-12)
     noise = noise_sigma / max(float(image[head].square().mean().sqrt()) if bool(head.any()) else 1.0, 1e-6)
-    limit = _WORST_GIVEN if sampling else max(_WORST_CONSISTENCY * spline, _SMALLEST_CONSISTENCY)
+    limit = _WORST_GIVEN if given else max(_WORST_CONSISTENCY * spline, _SMALLEST_CONSISTENCY)
     warnings = []
     if consistency > limit + 1.2 * noise:
         warnings.append(
             f"the result, sampled as the scan was, differs from it by {consistency:.1%} (limit {limit + 1.2 * noise:.1%}); "
-            + (
-                "another --blur, or --blur auto, may fit the scan better"
-                if sampling
-                else "name the scan's blur with --blur, or use --method spline"
-            )
+            + _advice(grid, given=given)
         )
     if overshoot > _WORST_OVERSHOOT:
         warnings.append(
@@ -127,12 +125,82 @@ def check_result(
     return ResultCheck(consistency, spline, overshoot, brightest, tuple(warnings))
 
 
-def _some(slices: Any) -> Any:
-    chosen = np.linspace(0, len(slices) - 1, min(len(slices), _SLICES)).round().astype(int)
-    return np.ascontiguousarray(slices[chosen], dtype=np.float32)
+def _advice(grid: TargetGrid, *, given: bool) -> str:
+    if given:
+        return "another --blur, or --blur auto, may fit the scan better"
+    if grid.slice_factor > 1:
+        return "give the true thickness of the slices with --slice-thickness, or use --method spline"
+    return "name the scan's blur with --blur, or use --method spline"
 
 
-def _disagreement(estimate: Tensor, image: Tensor, head: Tensor, sampling: AxisSampling) -> float:
-    sampled = Acquisition(rows=sampling, columns=sampling).apply(estimate)[..., : image.shape[-2], : image.shape[-1]]
+def _first_frame(volume: Volume) -> Any:
+    return np.asarray(volume.voxels[..., 0] if volume.voxels.ndim == 4 else volume.voxels)
+
+
+def _spread(count: int) -> Tensor:
+    return torch.linspace(0, count - 1, min(count, _SLICES), dtype=torch.float64).round().long()
+
+
+def _unit(image: Tensor, scaling: IntensityScaling) -> Tensor:
+    return torch.from_numpy(scaling.apply(image.numpy()))
+
+
+def _sampled(
+    high: Tensor,
+    grid: TargetGrid,
+    samplings: Sequence[AxisSampling],
+    scan: Volume,
+    chosen: Tensor,
+    scaling: IntensityScaling,
+) -> Tensor:
+    """Sample a result as the scan was: the chosen slices (S, H, W) on the unit scale."""
+    axis = grid.slice_axis
+    across = samplings[axis].matrix(high.shape[axis])[chosen]
+    stack = high.movedim(axis, 0)
+    image = stack[chosen] if grid.slice_factor == 1 else along_axis(across, stack.float(), 0)
+    image = _unit(image, scaling)
+    within = [other for other in range(3) if other != axis]
+    for place, other in enumerate(within, start=1):
+        if grid.factors[other] > 1:
+            matrix = samplings[other].matrix(image.shape[place])[: scan.spatial_shape[other]]
+            image = along_axis(matrix, image, place)
+    return image.abs() if any(sampling.kind == "kspace" for sampling in samplings) else image
+
+
+def _sampled_spline(
+    low: Tensor, grid: TargetGrid, samplings: Sequence[AxisSampling], chosen: Tensor, scaling: IntensityScaling
+) -> Tensor:
+    """Do as `_sampled` for the spline of a scan, without making it: along each axis, enlarging and sampling are one matrix."""
+    i, j, k = low.shape
+    there_and_back = [
+        sampling.matrix(fine)[:length] @ spline_matrix(length, fine, float(factor))
+        for sampling, length, fine, factor in zip(
+            samplings, low.shape, grid.shape((i, j, k)), grid.factors, strict=True
+        )
+    ]
+    axis = grid.slice_axis
+    image = _unit(along_axis(there_and_back[axis][chosen], low.movedim(axis, 0).float(), 0), scaling)
+    for place, other in enumerate([other for other in range(3) if other != axis], start=1):
+        image = along_axis(there_and_back[other], image, place)
+    return image
+
+
+def _overshoot(low: Tensor, high: Tensor, grid: TargetGrid, scaling: IntensityScaling) -> float:
+    """Give the share of the head's voxels that lie far outside the local range, in planes in which the grid is finer."""
+    axis = grid.slice_axis if grid.slice_factor == 1 else next(axis for axis in range(3) if axis != grid.slice_axis)
+    chosen = _spread(high.shape[axis])
+    estimate = _unit(high.movedim(axis, 0)[chosen], scaling)[:, None]
+    of_scan = ((chosen + 0.5) / grid.factors[axis]).long().clamp(max=low.shape[axis] - 1)
+    image = _unit(low.movedim(axis, 0)[of_scan], scaling)[:, None]
+    rows, columns = (grid.factors[other] for other in range(3) if other != axis)
+    outside = outside_local_range(estimate, image, (rows, columns), widened=_WIDENED, margin=_BRIGHT / 5)
+    head = image > _BRIGHT
+    for place, factor in ((-2, rows), (-1, columns)):
+        nearest = ((torch.arange(estimate.shape[place]) + 0.5) / factor).long().clamp(max=head.shape[place] - 1)
+        head = head.index_select(place, nearest)
+    return float((outside & head).sum() / head.sum().clamp(min=1))
+
+
+def _disagreement(sampled: Tensor, image: Tensor, head: Tensor) -> float:
     squared, signal = ((sampled - image)[head]).square().sum(), image[head].square().sum()
     return float((squared / signal.clamp(min=1e-12)).sqrt())

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from dnsp.metrics.protocol import Protocol
     from dnsp.volume import Volume
 
-__all__ = ["evaluate_volume", "require_same_grid"]
+__all__ = ["evaluate_volume", "is_same_grid", "require_same_grid"]
 
 Array: TypeAlias = npt.NDArray[Any]
+
+_ROUNDING = 0.01  # of a voxel
 
 
 def require_same_grid(reference: Volume, estimate: Volume) -> None:
@@ -39,13 +41,23 @@ def require_same_grid(reference: Volume, estimate: Volume) -> None:
             f"the estimate has shape {estimate.voxels.shape}, its reference {reference.voxels.shape}: "
             "resample one of them to the grid of the other"
         )
-    corners = np.array([[*corner, 1] for corner in product(*((0, length - 1) for length in reference.spatial_shape))])
-    apart_mm = float(np.linalg.norm((corners @ (reference.affine - estimate.affine).T)[:, :3], axis=1).max())
-    if apart_mm > 0.01 * min(reference.spacing_mm):
+    apart_mm = _largest_distance_mm(reference, estimate)
+    if apart_mm > _ROUNDING * min(reference.spacing_mm):
         raise VolumeError(
             f"estimate and reference place the same voxel up to {apart_mm:.3g} mm apart: resample one of them to the grid of "
             "the other"
         )
+
+
+def is_same_grid(reference: Volume, estimate: Volume) -> bool:
+    """Tell whether `require_same_grid` would accept two scans."""
+    same_shape = reference.voxels.shape == estimate.voxels.shape
+    return same_shape and _largest_distance_mm(reference, estimate) <= _ROUNDING * min(reference.spacing_mm)
+
+
+def _largest_distance_mm(reference: Volume, estimate: Volume) -> float:
+    corners = np.array([[*corner, 1] for corner in product(*((0, length - 1) for length in reference.spatial_shape))])
+    return float(np.linalg.norm((corners @ (reference.affine - estimate.affine).T)[:, :3], axis=1).max())
 
 
 def evaluate_volume(

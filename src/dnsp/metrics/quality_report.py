@@ -24,6 +24,7 @@ from dnsp.metrics.quality_table import (
     summarise_subjects,
     write_quality_csv,
 )
+from dnsp.metrics.world_space import to_grid_of
 from dnsp.volume import Plane, Volume, plane_axis
 
 if TYPE_CHECKING:
@@ -42,10 +43,13 @@ class QualityReport:
         A row for each subject, method, slice and region ("image" or "head").
     protocol : Protocol
         How the figures were measured.
+    resampled : tuple of str
+        The estimates, as "subject, method", that were brought to the grid of their reference by cubic spline.
     """
 
     slices: tuple[SliceQuality, ...]
     protocol: Protocol
+    resampled: tuple[str, ...] = ()
 
     @property
     def subjects(self) -> list[SubjectQuality]:
@@ -107,7 +111,8 @@ def evaluate(
     Parameters
     ----------
     reference, estimate : str, Path, nibabel image, Volume, ndarray or torch.Tensor
-        Two scans on the same grid and in the same units, as `dnsp.io.as_volume` takes them.
+        Two scans of the same place in the same units, as `dnsp.io.as_volume` takes them. Where their grids differ, the
+        estimate is brought to the grid of the reference by cubic spline.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices.
     slices : int
@@ -124,7 +129,7 @@ def evaluate(
     Raises
     ------
     VolumeError
-        If a scan cannot be read, or the two are on different grids.
+        If a scan cannot be read, or the two are not of the same place.
     SettingError
         If a setting is out of range.
     MissingExtraError
@@ -143,8 +148,9 @@ def evaluate(
     """
     protocol = protocol or Protocol()
     true, estimated = (as_volume(scan, affine=affine if is_array(scan) else None) for scan in (reference, estimate))
+    estimated, resampled = to_grid_of(true, estimated)
     rows = _measure(true, estimated, ("reference", "estimate"), plane=plane, slices=slices, protocol=protocol)
-    return QualityReport(tuple(rows), protocol)
+    return QualityReport(tuple(rows), protocol, ("reference, estimate",) if resampled else ())
 
 
 def evaluate_files(
@@ -185,16 +191,19 @@ def evaluate_files(
     protocol = protocol or Protocol()
     pairs = [pair for estimate in estimates for pair in _pair_files(Path(reference), Path(estimate))]
     rows: list[SliceQuality] = []
+    resampled: list[str] = []
     callback.on_start(len(pairs))
     for names, true_path, estimate_path in pairs:
         callback.on_job(estimate_path.name)
         true, estimate = read_scan(true_path), read_scan(estimate_path)
         try:
+            estimate, other_grid = to_grid_of(true, estimate)
+            resampled += [", ".join(names)] if other_grid else []
             rows += _measure(true, estimate, names, plane=plane, slices=slices, protocol=protocol)
         except VolumeError as error:
             raise VolumeError(f"{estimate_path}, compared with {true_path}: {error}") from error
         callback.on_job_end(estimate_path.name, None)
-    return QualityReport(tuple(rows), protocol)
+    return QualityReport(tuple(rows), protocol, tuple(resampled))
 
 
 def _measure(

@@ -6,8 +6,8 @@ import torch
 
 import dnsp
 from dnsp.errors import DataWarning, SettingError
-from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, check_result, choose_method, enhance_scan
-from dnsp.methods import acquisition_aware as module
+from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, TargetGrid, check_result, choose_method, enhance_scan
+from dnsp.methods import slice_sharpener as module
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
 from dnsp.volume import Volume, robust_scaling
 
@@ -33,7 +33,8 @@ def make_method(**options):
 
 
 def for_scan(method, scan, scale=2):
-    return method.for_scan(scan, scale=scale, plane="axial", scaling=robust_scaling(scan.voxels))
+    grid = TargetGrid.of_scale(scan, scale, "axial")
+    return method.for_scan(scan, grid, scaling=robust_scaling(scan.voxels))
 
 
 def test_what_the_user_says_is_what_the_network_is_told(scan):
@@ -65,11 +66,11 @@ def test_a_blur_or_noise_that_is_none_is_refused(options, message):
 
 @pytest.mark.parametrize("scale", [2, 3])
 def test_tiles_give_what_the_whole_slice_gives(scan, scale, monkeypatch):
-    method = for_scan(make_method(blur="0", noise="0"), scan, scale)
+    sharpen = for_scan(make_method(blur="0", noise="0"), scan, scale).passes[0].views[0].sharpen
     image = torch.from_numpy(robust_scaling(scan.voxels).apply(scan.voxels[..., 3]))[None, None]
-    whole, error = method.with_standard_error(image, scale=scale)
+    whole, error = sharpen(image, with_error=True)
     monkeypatch.setattr(module, "_TILE", 22)
-    tiled, same_error = method.with_standard_error(image, scale=scale)
+    tiled, same_error = sharpen(image, with_error=True)
     torch.testing.assert_close(tiled, whole, rtol=0, atol=2e-5)
     torch.testing.assert_close(same_error, error, rtol=0, atol=2e-5)
 
@@ -92,7 +93,7 @@ def test_interpolation_has_no_standard_error(scan):
 
 def test_an_estimate_that_gives_the_scan_back_passes_and_another_does_not(scan):
     blocks = Volume(scan.voxels.repeat(2, 0).repeat(2, 1), scan.affine)
-    settings = {"scale": 2, "plane": "axial", "scaling": robust_scaling(scan.voxels)}
+    settings = {"grid": TargetGrid.of_scale(scan, 2, "axial"), "scaling": robust_scaling(scan.voxels)}
     good = check_result(scan, blocks, **settings)
     assert good.consistency < 1e-6
     assert (good.overshoot, good.brightest, good.warnings) == (0.0, 1.0, ())

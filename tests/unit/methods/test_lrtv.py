@@ -56,7 +56,7 @@ def head():
 @pytest.mark.parametrize("image", [head(), head()[:, :, 9]], ids=["volume", "slice"])
 def test_a_head_comes_closer_to_the_truth_than_by_bicubic(image):
     low_sides = torch.zeros([side // 2 for side in image.shape])
-    low_res = Observation(low_sides, scale=2, sigma_px=1.0, boundary="replicate").observe(image)
+    low_res = Observation.of_blur_and_mean(low_sides, scale=2, sigma_px=1.0, boundary="replicate").observe(image)
     mean_squared_error = {
         name: float((estimate - image).square().mean())
         for name, estimate in {
@@ -87,7 +87,7 @@ def test_a_long_run_ends_at_the_minimum_whatever_rho(shape):
 def test_slopes_are_those_of_the_objective(shape):
     low_res, image = blobs(*shape).double(), blobs(*(2 * side for side in shape), seed=1).double()[0, 0]
     settings = LRTVSettings(rank_weight=0.0)
-    slope = Observation(low_res[0, 0], scale=2, sigma_px=1.0, boundary="replicate").gradient(image)
+    slope = Observation.of_blur_and_mean(low_res[0, 0], scale=2, sigma_px=1.0, boundary="replicate").gradient(image)
     slope = slope + settings.tv_weight * _tv_gradient(image, settings.tv_epsilon)
     direction = torch.randn(image.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     ahead, behind = (objective((image + h * direction)[None, None], low_res, 2, settings) for h in (1e-5, -1e-5))
@@ -98,7 +98,9 @@ def test_slopes_are_those_of_the_objective(shape):
 @pytest.mark.parametrize("boundary", ["replicate", "circular"])
 def test_the_observation_is_the_degradation(scale, boundary):
     image = blobs(4 * scale, 5 * scale).double()
-    model = Observation(torch.zeros(4, 5, dtype=torch.float64), scale=scale, sigma_px=1.0, boundary=boundary)
+    model = Observation.of_blur_and_mean(
+        torch.zeros(4, 5, dtype=torch.float64), scale=scale, sigma_px=1.0, boundary=boundary
+    )
     expected = blur_downsample(image, scale=scale, boundary=boundary)[0, 0]
     torch.testing.assert_close(model.observe(image[0, 0]), expected)
     assert _blur_and_mean_matrix(6, 2, 0.0, boundary).tolist()[1] == [0, 0, 0.5, 0.5, 0, 0]
@@ -106,7 +108,7 @@ def test_the_observation_is_the_degradation(scale, boundary):
 
 def test_the_start_minimises_its_quadratic():
     low_res, prior = blobs(4, 5).double()[0, 0], blobs(8, 10, seed=1).double()[0, 0]
-    model = Observation(low_res, scale=2, sigma_px=1.0, boundary="replicate")
+    model = Observation.of_blur_and_mean(low_res, scale=2, sigma_px=1.0, boundary="replicate")
     start = model.closest_to(prior, weight=0.3)
     assert (model.gradient(start) + 0.3 * (start - prior)).abs().max() < 1e-12
 

@@ -1,0 +1,54 @@
+"""A result that gives the thick slices of the scan back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dnsp.acquisition import AxisSampling
+from dnsp.methods.grid_method import along_axis
+
+__all__ = ["agree_with_slices"]
+
+_DETAIL = 0.03  # on the unit scale: what a result is wrong by where nothing is wrong with the slices
+_LEAST_WEIGHT = 0.01  # keeps overlapping slices, which say nearly the same, from being told apart
+
+
+def agree_with_slices(
+    result: Tensor, slices: Tensor, *, axis: int, sampling: AxisSampling, noise_sigma: float = 0.0
+) -> Tensor:
+    r"""Change a result as little as it takes to agree with the slices it was made from.
+
+    With A for the sampling across the slices, the result X becomes :math:`X + A^T (A A^T + w)^{-1} (Y - A X)`. The weight w
+    is the variance of the noise over that of the errors of X: without noise, X is all but projected onto the results that give
+    the slices Y back, and the truth is one of them.
+
+    Parameters
+    ----------
+    result : Tensor, shape (I, J, K)
+        A result on the unit scale.
+    slices : Tensor
+        The scan, shorter along the slice axis alone.
+    axis : int
+        The slice axis.
+    sampling : AxisSampling
+        How the slices were sampled.
+    noise_sigma : float
+        Standard deviation of the noise in the slices, on the unit scale.
+
+    Returns
+    -------
+    Tensor, shape (I, J, K)
+
+    Examples
+    --------
+    >>> thin, sampling = torch.rand(4, 5, 12), AxisSampling(factor=3, kind="slice")
+    >>> thick = along_axis(sampling.matrix(12), thin, 2)
+    >>> better = agree_with_slices(torch.zeros(4, 5, 12), thick, axis=2, sampling=sampling)
+    >>> bool((along_axis(sampling.matrix(12), better, 2) - thick).abs().max() < 0.05)
+    True
+    """
+    A = sampling.matrix(result.shape[axis])[: slices.shape[axis]]
+    weight = (noise_sigma / _DETAIL) ** 2 + _LEAST_WEIGHT
+    gain = torch.linalg.solve(A @ A.T + weight * torch.eye(len(A), dtype=A.dtype), A).T
+    return result + along_axis(gain, slices - along_axis(A, result, axis), axis)

@@ -1,0 +1,122 @@
+"""The default model on single slices, told how they were acquired."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import EllipsisType
+from typing import TypeAlias
+
+import torch
+from torch import Tensor
+
+from dnsp.acquisition import AcquisitionBelief, spline_enlarge
+from dnsp.errors import ModelError
+from dnsp.methods.interpolation import require_image
+from dnsp.methods.network import signal_box
+from dnsp.methods.target_grid import fine_length
+from dnsp.networks import AcquisitionAware
+
+__all__ = ["SliceSharpener"]
+
+_Window: TypeAlias = tuple[EllipsisType, slice, slice]
+
+_BOX_MARGIN = 16  # output pixels beyond the spline's own; what lies farther changes nothing that bfloat16 can tell
+_TILE = 768  # output pixels on a side
+_ERROR_OF_NOTHING = 1e-4  # on the unit scale, where the slice is flat
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceSharpener:
+    """Slices through the network: spline enlarging, the network's correction, and the limit to the local range.
+
+    Parameters
+    ----------
+    network : AcquisitionAware
+        The trained network.
+    device : torch.device
+        Where it runs.
+    belief : AcquisitionBelief
+        How the slices were acquired: what the network is told.
+    strength : float
+        How much of the correction is added, see `AcquisitionAware.find_strength`.
+    brightest : float
+        The highest intensity that the result may hold, on the unit scale.
+    """
+
+    network: AcquisitionAware
+    device: torch.device
+    belief: AcquisitionBelief
+    strength: float = 1.0
+    brightest: float = float("inf")
+
+    @torch.inference_mode()
+    def __call__(self, low_res: Tensor, *, with_error: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Enhance a slice, and give the standard error of every pixel where it is wanted.
+
+        The network does not run where the slice is flat: it runs on the box around everything else and a margin, in tiles
+        that overlap by the receptive radius, so tiles change nothing.
+
+        Parameters
+        ----------
+        low_res : Tensor, shape (1, 1, H, W)
+            A slice on the unit scale.
+        with_error : bool
+            Whether to compute the standard error.
+
+        Returns
+        -------
+        result, standard_error : Tensor, shape (1, 1, fine H, fine W)
+
+        Raises
+        ------
+        ModelError
+            If the output is not finite.
+        VolumeError
+            If the slice is one pixel wide.
+        """
+        require_image(low_res)
+        image = low_res.to(self.device)
+        rows, columns = self.belief.factors
+        size = (fine_length(image.shape[-2], rows), fine_length(image.shape[-1], columns))
+        enlarged = spline_enlarge(image, size, self.belief.factors)
+        result = enlarged.clone()
+        error = torch.full_like(result, _ERROR_OF_NOTHING) if with_error else None
+        for inner, outer, cut in self._tiles(enlarged):
+            sharp, deviation = self.network.refine(
+                enlarged[outer], self.belief, strength=self.strength, with_uncertainty=with_error
+            )
+            result[inner] = sharp[cut]
+            if error is not None and deviation is not None:
+                error[inner] = deviation[cut]
+        result = self.limit(result, image)
+        if not bool(torch.isfinite(result).all()):
+            raise ModelError(
+                "the model's output is not finite: its weights are damaged, or the scan's intensities extreme"
+            )
+        return result.cpu(), None if error is None else error.cpu()
+
+    def limit(self, result: Tensor, low_res: Tensor) -> Tensor:
+        """Keep a result (1, 1, fine H, fine W) within the local range of its slice, and below the highest intensity."""
+        return self.network.limit(result, low_res, self.belief).clamp(max=self.brightest)
+
+    def _tiles(self, enlarged: Tensor) -> list[tuple[_Window, _Window, _Window]]:
+        """List the tiles: where each lies in the slice, where with its margin, and where within that."""
+        radius = self.network.receptive_radius
+        height, width = enlarged.shape[-2:]
+        top, bottom, left, right = signal_box(enlarged, margin=_BOX_MARGIN)
+        tiles = []
+        for row in range(top, bottom, _TILE):
+            for column in range(left, right, _TILE):
+                rows = slice(row, min(row + _TILE, bottom))
+                columns = slice(column, min(column + _TILE, right))
+                outer_rows, cut_rows = _with_margin(rows, radius, height)
+                outer_columns, cut_columns = _with_margin(columns, radius, width)
+                tiles.append(((..., rows, columns), (..., outer_rows, outer_columns), (..., cut_rows, cut_columns)))
+        return tiles
+
+
+def _with_margin(inner: slice, radius: int, length: int) -> tuple[slice, slice]:
+    """Widen a tile by a margin, and say where the tile lies within it. It begins at an even pixel, as the image does."""
+    first = max(inner.start - radius, 0)
+    first -= first % 2
+    return slice(first, min(inner.stop + radius, length)), slice(inner.start - first, inner.stop - first)
