@@ -7,7 +7,10 @@ BIN := $(VENV)/bin
 FUZZ ?= 10000
 FUZZ_SEED ?= 0
 
-.PHONY: demo test lint fuzz clean
+# How many times the attack on runs stops one.
+KILLS ?= 200
+
+.PHONY: demo test lint coverage fuzz kills mutants clean
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,8 +34,17 @@ lint: $(VENV)/dev.stamp  ## Lint, format, types and the import contract.
 test: lint  ## Everything that CI runs.
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto
 
-fuzz: $(VENV)/dev.stamp  ## The attack, long: damaged files of every format that is read.
+coverage: $(VENV)/dev.stamp  ## Lines and branches of src that no test runs.
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --cov --cov-report=term
+
+fuzz: $(VENV)/dev.stamp  ## The attack, long: damaged files of every kind that is read.
 	DNSP_FUZZ=$(FUZZ) DNSP_FUZZ_SEED=$(FUZZ_SEED) OMP_NUM_THREADS=1 $(BIN)/pytest -n auto tests/fuzz
+
+kills: $(VENV)/dev.stamp  ## Stop runs at random moments, start them again, and compare.
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz/kills.py --count $(KILLS) --seed $(FUZZ_SEED)
+
+mutants: $(VENV)/dev.stamp  ## Break the code in random places, and list what no test notices.
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutation/mutants.py --seed $(FUZZ_SEED)
 
 clean:
 	rm -rf $(VENV) demo_output

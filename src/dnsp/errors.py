@@ -15,10 +15,20 @@ __all__ = [
 
 
 class DnspError(Exception):
-    """Base of every error that dnsp raises on purpose.
+    r"""Base of every error that dnsp raises on purpose.
 
-    The command line prints the message as one line and exits with a non-zero code, without a traceback.
+    The command line prints the message and exits with a non-zero code, without a traceback. The message is one line that
+    can be printed, whatever a file or a name in it holds: line ends become spaces, other such characters are escaped.
+
+    Examples
+    --------
+    >>> print(DnspError("subject \x1b[31mA:\nnot found"))
+    subject \x1b[31mA: not found
     """
+
+    def __str__(self) -> str:
+        line = " ".join(super().__str__().split())
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 class VolumeError(DnspError):

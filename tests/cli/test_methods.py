@@ -1,11 +1,6 @@
 """`dnsp enhance --method` and `dnsp database`: every method from file to file."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
 import nibabel as nib
 import numpy as np
@@ -56,43 +51,3 @@ def test_a_database_of_another_scale_is_refused(dnsp, scan, database, tmp_path):
     call = ("enhance", scan, "-o", tmp_path / "out.nii", "--method", "srsw", "--database", database, "--scale", 3)
     outcome = dnsp(*call)
     assert (outcome.code, "was made for scale 2, not 3" in outcome.err) == (2, True)
-
-
-# The command, with a mark left on the disk once the first slice is being worked on.
-STOPPED = """
-import sys
-from pathlib import Path
-import dnsp.methods.choice
-from dnsp.cli.main import main
-
-lrtv = dnsp.methods.choice.lrtv
-
-def marked(*arguments, **settings):
-    Path(sys.argv[1]).touch()
-    return lrtv(*arguments, **settings)
-
-dnsp.methods.choice.lrtv = marked
-main(sys.argv[2:])
-"""
-
-
-def test_ctrl_c_leaves_nothing_half_written(make_head, write_scan, tmp_path):
-    folder, mark = tmp_path / "scans", tmp_path / "working"
-    folder.mkdir()
-    scan = write_scan(folder / "large.nii", make_head((96, 96, 200)))
-    call = ["enhance", scan, "-o", folder / "out.nii", "--method", "lrtv-tuned"]
-    working = subprocess.Popen(
-        [sys.executable, "-c", STOPPED, mark, *call],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )
-    deadline = time.monotonic() + 120
-    while not mark.exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert working.poll() is None
-    os.kill(working.pid, signal.SIGINT)
-    _, complaints = working.communicate(timeout=60)
-    assert working.returncode == 130
-    assert "Traceback" not in complaints
-    assert {path.name for path in folder.iterdir()} == {"large.nii"}

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 import pytest
 
 COHORT_COMMANDS = ("train", "patches", "database")
@@ -190,3 +191,69 @@ def test_a_path_that_is_too_long_is_one_line(dnsp, tmp_path, command):
     assert len(outcome.err.splitlines()) == 1
     assert "a" * 300 in outcome.err
     assert "unexpected" not in outcome.err
+
+
+@pytest.mark.parametrize("command", ["enhance", "degrade"])
+@pytest.mark.parametrize("name", ["scan.nii.gz", ".", "../{here}/scan.nii.gz", "link.nii.gz", "hard.nii.gz"])
+def test_the_input_is_never_replaced(dnsp, scan, tmp_path, monkeypatch, command, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.nii.gz").symlink_to(scan)
+    (tmp_path / "hard.nii.gz").hardlink_to(scan)
+    before = scan.read_bytes()
+    output = name.format(here=tmp_path.name)
+    outcome = dnsp(*METHOD[command], "scan.nii.gz", "-o", output, "--overwrite")
+    assert (outcome.code, "is the input; choose another name" in outcome.err) == (1, True)
+    assert scan.read_bytes() == before
+    assert not (tmp_path / "scan.json").exists()
+
+
+METHOD = {"enhance": ("enhance", "--method", "spline"), "degrade": ("degrade",)}
+
+
+def test_half_of_a_pair_is_not_replaced_either(dnsp, make_head, tmp_path):
+    nib.save(nib.Nifti1Pair(make_head(), np.eye(4)), tmp_path / "a.img")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for source, output in (("a.hdr", "a.img"), ("a.img", "a.hdr"), ("a.img", "a.img")):
+        outcome = dnsp(*METHOD["enhance"], tmp_path / source, "-o", tmp_path / output, "--overwrite")
+        assert (outcome.code, "is the input" in outcome.err) == (1, True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("output", [".", "..", "scans", "scans/new"])
+def test_a_folder_is_not_enhanced_into_itself_or_a_folder_above_it(
+    dnsp, scan, write_scan, tmp_path, monkeypatch, output
+):
+    (tmp_path / "scans").mkdir()
+    write_scan(tmp_path / "scans" / "scan.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    before = scan.read_bytes()
+    outcome = dnsp(*METHOD["enhance"], "scans", "-o", output, "--overwrite")
+    assert outcome.code == 1
+    assert "choose" in outcome.err
+    assert scan.read_bytes() == before
+    assert {path.name for path in tmp_path.rglob("*")} == {"scan.nii.gz", "scans"}
+
+
+def test_a_table_of_figures_or_patches_replaces_no_input(dnsp, scan, tmp_path):
+    table = tmp_path / "scans.csv"
+    table.write_text("subject_id,path\n1,scan.nii.gz\n")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for call in (
+        ("evaluate", scan, scan, "--csv", scan, "--overwrite"),
+        ("database", table, "-o", table, "--overwrite"),
+        ("database", table, "-o", scan, "--overwrite"),
+    ):
+        outcome = dnsp(*call)
+        assert (outcome.code, "is the input" in outcome.err) == (1, True)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("option", ["--split", "--patch-list", "--recipe", "--from", "--cache"])
+def test_a_device_in_the_place_of_a_file_does_not_hang(dnsp, write_scan, tmp_path, option):
+    (tmp_path / "scans").mkdir()
+    for name in "ab":
+        write_scan(tmp_path / "scans" / f"{name}.nii.gz")
+    outcome = dnsp("train", tmp_path / "scans", "-o", tmp_path / "run", option, "/dev/zero", "--epochs", 1)
+    assert outcome.code in (1, 2)
+    assert outcome.err.splitlines()[-1].startswith("dnsp: error: ")
+    assert "/dev/zero" in outcome.err

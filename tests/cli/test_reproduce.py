@@ -67,6 +67,7 @@ def test_the_report_stands_beside_the_numbers(smoke):
     assert "</html>" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert page.count("data-number=") >= len(numbers) > 100
+    assert "This run is not finished" not in page
 
 
 def test_a_method_that_does_something_is_measured(smoke):
@@ -122,6 +123,19 @@ def test_a_second_run_takes_seconds_and_trains_nothing(smoke):
     assert done.stdout.startswith(f"0 cells run, {count} were done before")
     assert {path: path.stat().st_mtime_ns for path in (smoke / "cells").rglob("*") if path.is_file()} == before
     assert ((smoke / "images.csv").read_bytes(), (smoke / "run.json").read_bytes()) == tables
+
+
+def test_a_report_that_is_older_than_the_tables_is_made_anew(tmp_path):
+    """As after a kill between the tables and the report."""
+    part = ("--experiment", "table2", "--method", "bicubic")
+    assert reproduce(tmp_path / "run", *part).returncode == 0
+    report, numbers = tmp_path / "run" / "report.html", tmp_path / "run" / "numbers.json"
+    whole, record = report.read_bytes(), numbers.read_text()
+    for damaged in (record.replace('"made_from_sha256": "', '"made_from_sha256": "0'), "{", "[]"):
+        report.write_text("of an earlier run")
+        numbers.write_text(damaged)
+        assert reproduce(tmp_path / "run", *part).returncode == 0
+        assert (report.read_bytes(), numbers.read_text()) == (whole, record)
 
 
 def test_curves_alone_make_the_report_anew(tmp_path):

@@ -139,5 +139,5 @@ def test_several_heads_do_not_fit_one_file_nor_a_map_itself(dnsp, write_labels, 
     source = write_labels("a.nii")
     assert "name a folder" in dnsp("simulate", tmp_path / "maps", "-o", tmp_path / "out.nii").err
     before = source.read_bytes()
-    assert "the label map itself" in dnsp("simulate", source, "-o", source, "--overwrite").err
+    assert "is the input" in dnsp("simulate", source, "-o", source, "--overwrite").err
     assert source.read_bytes() == before

@@ -46,15 +46,16 @@ def attack(tmp_path, request, record_property, capfd):
 
     `make(rng, folder)` writes one input into an empty folder and gives its path; `use(path)` is the code under test, and
     raises a `DnspError` or returns a result; `check(path, result)` raises an AssertionError where the result is wrong.
-    Gives how many inputs were read and how many refused.
+    `most` bounds the inputs of a long run. With `writes`, the code under test writes within the folder. Gives how many inputs
+    were read and how many refused.
     """
 
     def printed(seed):
         out, err = capfd.readouterr()
         assert (out, err) == ("", ""), f"seed {seed}: printed {out!r} {err!r}"
 
-    def run(make, use, check, *, count):
-        total = int(os.environ.get("DNSP_FUZZ", count))
+    def run(make, use, check, *, count, most=10**9, writes=False):
+        total = min(int(os.environ.get("DNSP_FUZZ", count)), most)
         first = int(os.environ.get("DNSP_FUZZ_SEED", "0"))
         outcomes = Counter()
         folder = tmp_path / "input"
@@ -62,7 +63,7 @@ def attack(tmp_path, request, record_property, capfd):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             path = make(np.random.default_rng(seed), folder)
-            before = sorted(folder.rglob("*"))
+            before, beside = sorted(folder.rglob("*")), sorted(tmp_path.iterdir())
             try:
                 with _deadline():
                     result = use(path)
@@ -82,7 +83,14 @@ def attack(tmp_path, request, record_property, capfd):
                 outcomes["read"] += 1
                 capfd.readouterr()  # of the programs compared with
             printed(seed)
-            assert sorted(folder.rglob("*")) == before, f"seed {seed}: files were written beside the input"
+            after = sorted(folder.rglob("*"))
+            if writes:
+                assert not [path for path in after if path.name.startswith(".dnsp-")], (
+                    f"seed {seed}: an unfinished file"
+                )
+            else:
+                assert after == before, f"seed {seed}: files were written beside the input"
+            assert sorted(tmp_path.iterdir()) == beside, f"seed {seed}: files were written outside the folder"
         record_property("outcomes", dict(outcomes))
         if "DNSP_FUZZ" in os.environ:
             with capfd.disabled():

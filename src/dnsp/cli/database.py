@@ -31,6 +31,7 @@ def database(
     Use training subjects only. Give the database to dnsp enhance --method srsw with --database.
     """
     from dnsp.data import find_cohort
+    from dnsp.io.inputs import require_not_input
     from dnsp.training import draw_database
 
     scans = find_cohort(
@@ -40,6 +41,8 @@ def database(
         entities=read_entities(entity),
         pattern=pattern,
     )
+    if cohort.is_file():
+        require_not_input(output, cohort)
     with JobProgress("reading") as progress:
         drawn = draw_database(
             scans,

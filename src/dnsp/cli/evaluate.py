@@ -55,12 +55,15 @@ def evaluate(
     """
     from dnsp.cli.quality_tables import quality_tables
     from dnsp.io.atomic import require_writable
+    from dnsp.io.inputs import require_not_input
     from dnsp.metrics import Protocol, evaluate_files
 
     height_and_width = read_size(crop, option="--crop", example="192x240") if crop else None
     protocol = Protocol(window=window, crop=height_and_width)  # type: ignore[arg-type]  # as many lengths as the example
     if csv is not None:
         require_writable(csv, overwrite=overwrite)
+        for scan in (reference, *estimates):
+            require_not_input(csv, scan)
     with JobProgress("measuring") as progress:
         report = evaluate_files(reference, estimates, plane=plane, slices=slices, protocol=protocol, callback=progress)
     if csv is not None:

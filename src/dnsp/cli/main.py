@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
 from dnsp._version import __version__
 from dnsp.cli import (
@@ -27,13 +29,14 @@ from dnsp.cli import (
 )
 from dnsp.cli.messages import complain, warn
 from dnsp.cli.options import Command
+from dnsp.cli.stopping import STOPPED, StoppedBySignal, raise_when_stopped
 from dnsp.errors import DataWarning, DnspError, ModelError, SettingError
 
 __all__ = ["app", "main"]
 
 EXIT_FAILED = 1  # something could not be done
 EXIT_WRONG_CALL = 2  # nothing was tried; typer uses the same for arguments that it cannot read
-EXIT_INTERRUPTED = 130  # Ctrl-C, in shells and in typer
+EXIT_INTERRUPTED = 130  # Ctrl-C, in shells and in typer; see dnsp.cli.stopping
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "enhance": enhance.enhance,
@@ -82,29 +85,45 @@ def main(arguments: list[str] | None = None) -> None:
     with warnings.catch_warnings():
         _print_warnings_in_one_line()
         try:
-            app(arguments)
-        except SystemExit as leaving:
-            if leaving.code == EXIT_INTERRUPTED:
-                complain(
-                    "stopped; no file is left half-written; run the same command again to continue or to start again"
-                )
-            raise
+            with raise_when_stopped():
+                code = app(arguments, standalone_mode=False)
+            if code == EXIT_INTERRUPTED:
+                complain(STOPPED)
+        except StoppedBySignal as stop:
+            complain(STOPPED)
+            code = stop.exit_code
         except DnspError as error:
             complain(error)
-            sys.exit(EXIT_WRONG_CALL if isinstance(error, (SettingError, ModelError)) else EXIT_FAILED)
+            code = EXIT_WRONG_CALL if isinstance(error, (SettingError, ModelError)) else EXIT_FAILED
+        except TyperException as error:
+            _complain_about_call(error)
+            code = error.exit_code
         except OSError as error:  # what the system refuses, for example a path that is too long
             if os.environ.get("DNSP_DEBUG"):
                 raise
             where = "" if error.filename is None else f"{error.filename}: "
             complain(f"{where}{error.strerror or error}; check the path, its permissions and the space left")
-            sys.exit(EXIT_FAILED)
+            code = EXIT_FAILED
         except Exception as error:  # a bug or an exhausted machine: still one line
             if os.environ.get("DNSP_DEBUG"):
                 raise
             complain(
                 f"{type(error).__name__}: {error} (unexpected; set DNSP_DEBUG=1 for details, and please report it)"
             )
-            sys.exit(EXIT_FAILED)
+            code = EXIT_FAILED
+    sys.exit(code or 0)
+
+
+def _complain_about_call(error: TyperException) -> None:
+    """Say in one line what is wrong with the arguments; without any, typer's text is the help."""
+    context, text = getattr(error, "ctx", None), error.format_message()
+    if context is not None and text == context.get_help():
+        typer.echo(text, err=True)
+        return
+    text = re.sub(r"(: )Value error, ", r"\1", text)  # pydantic's words
+    text = re.sub(r": Input should be ([^,]*)(,.*)?$", r": it must be \1", text)
+    hint = "" if context is None else f"; run {context.command_path} --help for the options"
+    complain(f"{text[:1].lower()}{text[1:].rstrip('.')}{hint}")
 
 
 def _print_warnings_in_one_line() -> None:

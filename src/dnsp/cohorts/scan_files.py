@@ -28,6 +28,7 @@ from dnsp.io import (
     write_nifti,
 )
 from dnsp.io.atomic import make_folder, require_writable
+from dnsp.io.inputs import require_not_input, require_outside
 from dnsp.io.sidecar import sidecar_after, sidecar_path
 from dnsp.volume import Volume
 
@@ -129,12 +130,13 @@ def find_inputs(
     Raises
     ------
     DataError
-        If `source` does not exist or has no scan, `output` is inside it, or two scans would have the same result.
+        If `source` does not exist or has no scan, `output` is inside it or holds it, or two scans would have the same result.
     """
     source, output = Path(source), Path(output)
     options = options or FileOptions()
     if not source.exists() and not source.is_symlink():
         raise DataError(f"{source}: no such file or folder")
+    require_outside(output, source)
     if not source.is_dir():
         return [(source, _target_of_one(source, output, options))]
     if source.resolve() in (output.resolve(), *output.resolve().parents):
@@ -211,12 +213,13 @@ def process_file(
     Raises
     ------
     VolumeError
-        If the scan cannot be read or processed, or the result cannot be written.
+        If the scan cannot be read or processed, or the result is the scan itself or cannot be written.
     SettingError
         If the result is to be a DICOM series, but the scan is not DICOM.
     """
     source, output = Path(source), Path(output)
     options = options or FileOptions()
+    require_not_input(output, source, error=VolumeError)
     others = [companion_path(output, ending) for ending in companions]
     _require_writable(source, output, others, options=options, with_sidecar=made_from is not None or not options.dicom)
     volume = read_scan(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
 from dnsp.errors import DataError
 from dnsp.io.tables import read_cell
+from dnsp.io.text_files import read_text
 
 __all__ = ["ManifestRow", "read_manifest"]
 
@@ -43,11 +45,11 @@ def read_manifest(path: Path, *, columns: Sequence[str]) -> list[ManifestRow]:
     if delimiter is None:
         raise DataError(f"{path}: not a table of scans; its name must end in .csv or .tsv")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a byte order mark first
-            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-            present = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = present
-            rows = [(reader.line_num, cells) for cells in reader]
+        text = read_text(path, encoding="utf-8-sig")  # spreadsheets put a byte order mark first
+        reader = csv.DictReader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        present = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = present
+        rows = [(reader.line_num, cells) for cells in reader]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -79,6 +81,10 @@ def _file(manifest: Path, line: int, subject: str, column: str, cell: str | None
     if not name:
         raise DataError(f"{manifest}: line {line}: subject {subject} has no file in the column {column}")
     file = manifest.parent / name
-    if not file.exists():
+    try:
+        exists = file.exists()
+    except OSError as error:
+        raise DataError(f"{manifest}: line {line}: subject {subject}: {file.name[:60]}...: {error.strerror}") from error
+    if not exists:
         raise DataError(f"{manifest}: line {line}: subject {subject}: {file} does not exist (column {column})")
     return file

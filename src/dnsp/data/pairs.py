@@ -81,7 +81,7 @@ def is_pair_table(path: str | Path) -> bool:
         return False
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
-            heading = file.readline().replace("\t", ",").replace('"', "").split(",")
+            heading = file.readline(2**16).replace("\t", ",").replace('"', "").split(",")
     except OSError:
         return False  # the error is raised where the table is read
     return {"low", "high"} <= {name.strip() for name in heading}

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from dnsp.data.discovery import Scan
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import find_nifti_files, is_nifti_name, nifti_stem, read_nifti, require_writable_nifti, write_nifti
+from dnsp.io.inputs import require_not_input
 from dnsp.io.names import require_file_name
 from dnsp.io.sidecar import write_sidecar
 from dnsp.seeds import derive_seed
@@ -137,9 +138,9 @@ def simulate_file(
     SettingError
         If a setting is outside its range.
     """
+    if isinstance(labels, Path):
+        require_not_input(output, labels, error=VolumeError)
     require_writable_nifti(output, overwrite=overwrite)
-    if isinstance(labels, Path) and output.exists() and output.samefile(labels):
-        raise VolumeError(f"{output}: this is the label map itself; choose another name for the scan")
     sequence = _sequence_of(settings.contrast)
     try:
         head = simulate_head(
@@ -153,7 +154,6 @@ def simulate_file(
         )
     except DataError as error:
         raise DataError(f"{labels}: {error}" if isinstance(labels, Path) else str(error)) from error
-    write_nifti(head, output, overwrite=overwrite)
     facts = {
         "Description": "Simulated by software from a label map; not a scan of a person",
         "Sources": [labels.name if isinstance(labels, Path) else "dnsp.simulation.make_label_map"],
@@ -165,7 +165,9 @@ def simulate_file(
         "NonUniformityPercent": settings.non_uniformity_percent,
         "Seed": settings.seed,
     }
+    # The scan is written last: once it is there, so is the file beside it.
     write_sidecar(output, facts)
+    write_nifti(head, output, overwrite=overwrite)
 
 
 def _named(tissues: LabelTissues) -> dict[int, dict[str, float]]:

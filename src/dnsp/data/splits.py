@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +13,7 @@ import numpy as np
 from dnsp.data.discovery import OneSubject
 from dnsp.errors import DataError, SettingError
 from dnsp.io.sidecar import write_json
+from dnsp.io.text_files import read_json
 from dnsp.seeds import make_generator
 
 __all__ = ["Split", "draw_splits", "hold_out_subjects", "nested_fractions", "read_split", "write_split"]
@@ -184,7 +184,7 @@ def read_split(path: str | Path) -> Split:
     """
     path = Path(path)
     try:
-        roles = json.loads(path.read_text(encoding="utf-8"))
+        roles = read_json(path)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:

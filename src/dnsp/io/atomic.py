@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from dnsp.errors import DnspError
+from dnsp.io.unfinished import unfinished_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,8 @@ def replace_file(path: Path, *, overwrite: bool = False, error: type[DnspError] 
     """Write a file under a temporary name and move it into place once it is complete and on the disk.
 
     The temporary file lies in the same folder, so that the move is one step; its name is hidden and ends as that of
-    `path` does. Whatever goes wrong, it is removed, and a file that was there before is untouched.
+    `path` does. Whatever goes wrong, it is removed, and a file that was there before is untouched. If the process is killed,
+    the next one that writes in the folder removes it.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def replace_file(path: Path, *, overwrite: bool = False, error: type[DnspError] 
     Yields
     ------
     Path
-        The temporary name. The block creates this file, and closes it.
+        The temporary file, empty. The block writes and closes it.
 
     Raises
     ------
@@ -116,17 +117,14 @@ def replace_file(path: Path, *, overwrite: bool = False, error: type[DnspError] 
     ['table.csv']
     """
     require_writable(path, overwrite=overwrite, error=error)
-    temporary = path.with_name(f".dnsp-{secrets.token_hex(6)}{''.join(path.suffixes)}")
     try:
-        try:
+        with unfinished_file(path) as temporary:
             yield temporary
             with temporary.open("r+b") as written:
                 os.fsync(written.fileno())
             if not overwrite:
                 _require_free(path, error)  # another process may have written it meanwhile
             temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as reason:
         raise _unwritable(path, reason, error) from reason
 

@@ -320,7 +320,7 @@ def _pieces_of(voxels: npt.NDArray[Any], storage: Storage) -> Iterator[bytes]:
 
 
 def _write_pieces(path: Path, pieces: Iterable[bytes], compression: int) -> None:
-    with path.open("xb") as stream:
+    with path.open("wb") as stream:
         if not _is_compressed(path):
             stream.writelines(pieces)
             return

@@ -42,7 +42,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise SettingError(f"no device is called {name[:80]!r}; use --device auto, cpu, cuda, cuda:1 or mps") from error
-    if device.type not in _PROCESSORS:
+    if device.type not in _PROCESSORS or (device.type == "cpu" and device.index):
         raise SettingError(f"device {name!r} cannot run a network; use --device auto, cpu, cuda, cuda:1 or mps")
     try:
         torch.empty(1, device=device)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,6 +20,7 @@ from dnsp.acquisition import bicubic_enlarge
 from dnsp.errors import DataError, ModelError, SettingError
 from dnsp.io.atomic import replace_file
 from dnsp.methods.srsw_patches import SRSWSettings, high_features, low_features
+from dnsp.networks.model_files import digest_tensors
 from dnsp.seeds import make_generator
 
 __all__ = [
@@ -143,17 +144,18 @@ def save_database(path: Path, database: PatchDatabase, *, overwrite: bool = Fals
     ModelError
         If the file exists and may not be replaced, or cannot be written.
     """
-    card = {
-        "format": _CARD_FORMAT,
-        "scale": database.scale,
-        "settings": asdict(database.settings),
-        "subjects": database.subjects,
-        "seed": database.seed,
-        "version": database.version,
-    }
     tensors = {"low": database.low.contiguous(), "high": database.high.contiguous()}
+    card = _Card(
+        format=_CARD_FORMAT,
+        scale=database.scale,
+        settings=asdict(database.settings),
+        subjects=database.subjects,
+        seed=database.seed,
+        version=database.version,
+        patches_sha256=digest_tensors(tensors),
+    )
     with replace_file(path, overwrite=overwrite, error=ModelError) as unfinished:
-        unfinished.write_bytes(save(tensors, metadata={_CARD_KEY: json.dumps(card, ensure_ascii=False)}))
+        unfinished.write_bytes(save(tensors, metadata={_CARD_KEY: msgspec.json.encode(card).decode()}))
 
 
 def load_database(path: Path) -> PatchDatabase:
@@ -173,26 +175,47 @@ def load_database(path: Path) -> PatchDatabase:
     if card_text is None:
         raise ModelError(f"{path}: no card of a patch database inside; give one that dnsp wrote")
     try:
-        card = json.loads(card_text)
-        _require_format(card["format"])
+        card = msgspec.json.decode(card_text, type=_Card)
+        _require_sound(card, tensors)
         return PatchDatabase(
             low=tensors["low"],
             high=tensors["high"],
-            settings=SRSWSettings(**card["settings"]),
-            scale=card["scale"],
-            subjects=tuple(card["subjects"]),
-            seed=card["seed"],
-            version=card["version"],
+            settings=_settings_of(card),
+            scale=card.scale,
+            subjects=card.subjects,
+            seed=card.seed,
+            version=card.version,
         )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, SettingError) as error:
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, RecursionError, SettingError) as error:
         raise ModelError(f"{path}: its card cannot be understood ({error})") from error
 
 
-def _require_format(version: object) -> None:
-    if version != _CARD_FORMAT:
-        raise ModelError(f"its card has format {version}; this dnsp reads format {_CARD_FORMAT}")
+class _Card(msgspec.Struct):
+    """What the file says of itself; that of dnsp 0.1 has no digest."""
+
+    format: int
+    scale: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    settings: dict[str, Any]
+    subjects: tuple[str, ...]
+    seed: int
+    version: str
+    patches_sha256: str = ""
+
+
+def _settings_of(card: _Card) -> SRSWSettings:
+    unknown = card.settings.keys() - {field.name for field in fields(SRSWSettings)}
+    if unknown:
+        raise ModelError(f"its card has unknown settings: {', '.join(sorted(unknown))}")
+    return msgspec.convert(card.settings, SRSWSettings)
+
+
+def _require_sound(card: _Card, tensors: Mapping[str, Tensor]) -> None:
+    if card.format != _CARD_FORMAT:
+        raise ModelError(f"its card has format {card.format}; this dnsp reads format {_CARD_FORMAT}")
+    if card.patches_sha256 and card.patches_sha256 != digest_tensors(tensors):
+        raise ModelError("the patches are not those that were saved; draw the database again")
 
 
 def _draw(

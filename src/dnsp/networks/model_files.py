@@ -20,7 +20,7 @@ from dnsp.networks.included_models import find_model
 from dnsp.networks.model_card import ModelCard
 from dnsp.networks.registry import NetworkDescription, build_network
 
-__all__ = ["Model", "load_model", "save_model"]
+__all__ = ["Model", "digest_tensors", "load_model", "save_model"]
 
 _CARD_KEY = "dnsp_model_card"
 _LARGEST_WEIGHT = 1e6  # images are about [0, 1]; no trained weight comes near
@@ -76,14 +76,15 @@ def save_model(path: str | Path, network: Network, card: ModelCard, *, overwrite
     """
     path = Path(path)
     weights = {name: weight.detach().cpu().contiguous() for name, weight in network.state_dict().items()}
-    signed = msgspec.structs.replace(card, weights_sha256=_digest(weights))
+    signed = msgspec.structs.replace(card, weights_sha256=digest_tensors(weights))
     text = signed.to_json()
     ModelCard.from_json(text)
     _require_fit(_layout_of(weights), signed.network)
+    # The weights are moved into place last: once they are there, so is the card beside them.
     with replace_file(path, overwrite=overwrite) as unfinished:
         unfinished.write_bytes(save(weights, metadata={_CARD_KEY: text}))
-    with replace_file(path.with_suffix(".json"), overwrite=overwrite) as unfinished:
-        unfinished.write_text(text + "\n", encoding="utf-8")
+        with replace_file(path.with_suffix(".json"), overwrite=overwrite) as card_beside:
+            card_beside.write_text(text + "\n", encoding="utf-8")
 
 
 def load_model(name_or_path: str | Path, *, scale: int | None = None, trust: str = "") -> Model:
@@ -182,7 +183,7 @@ def _require_fit(layout: Layout, network: NetworkDescription) -> None:
 
 
 def _require_sound(weights: Mapping[str, Tensor], card: ModelCard) -> None:
-    if card.weights_sha256 and card.weights_sha256 != _digest(weights):
+    if card.weights_sha256 and card.weights_sha256 != digest_tensors(weights):
         raise ModelError(
             "the weights are not those that were saved (their digest is not the card's); get the file again"
         )
@@ -193,7 +194,7 @@ def _require_sound(weights: Mapping[str, Tensor], card: ModelCard) -> None:
             )
 
 
-def _digest(weights: Mapping[str, Tensor]) -> str:
+def digest_tensors(weights: Mapping[str, Tensor]) -> str:
     """Digest names, dtypes, shapes and bytes of weights, in the order of their names."""
     digest = hashlib.sha256()
     for name in sorted(weights):

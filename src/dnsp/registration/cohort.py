@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from dnsp.errors import DataError, DnspError, MissingExtraError, SettingError, V
 from dnsp.io import read_scan, write_nifti, write_table
 from dnsp.io.atomic import make_folder, require_writable
 from dnsp.io.names import require_file_name
+from dnsp.io.text_files import read_json
 from dnsp.jobs import JobCallback
 from dnsp.plotting import draw_registration
 from dnsp.registration.outcome import Registration, RegistrationFailedError, write_registration
@@ -162,7 +162,7 @@ class _Outputs(NamedTuple):
         if not all(file.exists() for file in self):
             return False
         try:
-            told = json.loads(self.transform.read_text(encoding="utf-8"))
+            told = read_json(self.transform)
             differs = any(told[name] != value for name, value in made_from.items())
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ import msgspec
 from dnsp.errors import DataError
 from dnsp.io.atomic import make_folder, replace_file
 from dnsp.io.names import require_file_name
+from dnsp.io.text_files import read_text
 from dnsp.reproduction.results_files import read_cell_facts, read_record, read_rows, read_run, write_record, write_rows
 from dnsp.reproduction.run_cell import folder_of, is_finished
 from dnsp.reproduction.schema import (
@@ -99,7 +101,7 @@ def _epochs(cells: Sequence[FinishedCell]) -> Iterator[EpochRow]:
         place = (cell.facts.dataset, cell.facts.method, cell.facts.scale, cell.facts.fraction, cell.facts.seed)
         terms = EpochRow._fields[len(place) + 1 :]
         try:
-            with log.open(newline="", encoding="utf-8") as file:
+            with StringIO(read_text(log), newline="") as file:
                 epochs = [epoch for epoch in csv.DictReader(file) if epoch.get("psnr_db")]
             rows = [
                 msgspec.convert(("", *place, *(epoch.get(name) or None for name in terms)), EpochRow, strict=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from dnsp.errors import DataError, SettingError
 from dnsp.io import scan_stem
 from dnsp.io.atomic import make_folder
 from dnsp.io.names import require_file_name
+from dnsp.io.text_files import read_json
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.simulated_pairs import LowQuality, register_low_quality, simulate_low_quality
 
@@ -244,7 +244,7 @@ def _source_of(path: Path) -> str:
 
 def _said(path: Path, entry: str) -> str:
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = read_json(path)
     except (OSError, ValueError):
         return ""
     said = facts.get(entry, "") if isinstance(facts, dict) else ""

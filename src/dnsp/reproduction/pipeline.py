@@ -16,14 +16,12 @@ from dnsp.reproduction.data import DataKey, find_data
 from dnsp.reproduction.evidence import SCREEN
 from dnsp.reproduction.gradient_cosines import screen_networks
 from dnsp.reproduction.plan import choose_experiments, data_needed, make_plan
-from dnsp.reproduction.report import write_report
+from dnsp.reproduction.report import is_current, write_report
 from dnsp.reproduction.run import run_cells
 from dnsp.reproduction.run_record import RunRecord
-from dnsp.reproduction.schema import COSINES, EPOCHS, IMAGES, REPORT
+from dnsp.reproduction.schema import IMAGES, REPORT
 
 __all__ = ["Reproduction", "reproduce"]
-
-_TABLES = (IMAGES, EPOCHS, COSINES)
 
 
 class Reproduction(NamedTuple):
@@ -122,21 +120,16 @@ def reproduce(  # noqa: PLR0913
     if SCREEN in selected and (SCREEN in experiments or plan):
         screen_networks(output, data, low_field=budget.low_field)
     done_before = len(plan) - outcome.ran - len(outcome.failed)
-    report = output / REPORT
-    if outcome.ran or done_before or not outcome.failed:  # otherwise there is nothing new to show
-        before = _read_tables(output)
+    something_to_show = outcome.ran or done_before or not outcome.failed
+    if something_to_show:
         assemble(output)
-        if _read_tables(output) != before or not report.exists():
-            write_report(output)
-    record.end(outcome)
-    return Reproduction(outcome.ran, done_before, outcome.failed, output / IMAGES, report)
+    record.end(outcome)  # before the report, which shows it
+    if something_to_show and not is_current(output):
+        write_report(output)
+    return Reproduction(outcome.ran, done_before, outcome.failed, output / IMAGES, output / REPORT)
 
 
 def _read_pairs(table: Path) -> list[PairedScan]:
     if not is_pair_table(table):
         raise DataError(f"{table}: not a table of pairs (.csv or .tsv with the columns subject_id, low and high)")
     return read_pair_manifest(table)
-
-
-def _read_tables(output: Path) -> list[bytes]:
-    return [(output / name).read_bytes() for name in _TABLES if (output / name).exists()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -13,9 +14,11 @@ import numpy as np
 
 from dnsp.errors import DataError
 from dnsp.io.atomic import replace_file
+from dnsp.io.file_access import require_file
 from dnsp.io.names import require_file_name
 from dnsp.io.sidecar import write_json
 from dnsp.io.tables import read_cell, write_table
+from dnsp.io.text_files import read_text
 from dnsp.reproduction.schema import FORMAT, CellFacts, Example, LearnedFilters, RunFacts
 
 __all__ = [
@@ -54,7 +57,7 @@ def read_rows(path: Path, kind: type[Row]) -> list[Row]:
     optional = kind._field_defaults  # type: ignore[attr-defined]
     rows = []
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with StringIO(read_text(path), newline="") as file:
             table = csv.DictReader(file)
             missing = next((name for name in _fields(kind) if name not in (table.fieldnames or ())), None)
             if missing:
@@ -87,7 +90,7 @@ def read_record(path: Path, kind: type[Facts]) -> Facts:
         If the file is missing or damaged, or lacks an entry.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return msgspec.json.decode(read_text(path), type=kind)
     except FileNotFoundError as error:
         raise DataError(f"{path}: is missing; {_AGAIN}") from error
     except (OSError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
@@ -203,7 +206,8 @@ def _write_arrays(path: Path, pictures: Example | LearnedFilters) -> None:
 def _read_arrays(path: Path, kind: type[Pictures]) -> Pictures:
     """Read the arrays of a record, which are never unpickled; those of no dimension become numbers or texts."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        require_file(path)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in kind._fields if name != "file"}
         plain = {name: array.item() if array.ndim == 0 else array.astype(np.float64) for name, array in arrays.items()}
         found = kind(**plain, file=path.name)

@@ -17,6 +17,8 @@ import torch
 
 from dnsp._version import __version__
 from dnsp.errors import DataError
+from dnsp.io.text_files import read_json
+from dnsp.io.unfinished import HIDDEN
 from dnsp.reproduction.budgets import Budget
 from dnsp.reproduction.data import DataKey, DataSet
 from dnsp.reproduction.plan import PlannedCell, experiments_of
@@ -60,7 +62,7 @@ class RunRecord:
             raise DataError(f"{folder}: no results can be written here ({error.strerror or error})") from error
         if (folder / RUN).exists():
             self._before = self._read()
-        elif any(not name.startswith(".dnsp-") for name in others):
+        elif any(not name.startswith(HIDDEN) for name in others):
             raise DataError(f"{folder}: holds {others[0]} and no results; choose an empty folder")
 
     def begin(self, data: Mapping[DataKey, DataSet], *, plan: Sequence[PlannedCell], command: str) -> None:
@@ -120,7 +122,7 @@ class RunRecord:
         elif outcome.ran or not finished:
             finished = _now()
         files = (folder_of(cell, self._folder) / "seconds.json" for cell in done)
-        seconds = sum(sum(json.loads(file.read_text(encoding="utf-8")).values()) for file in files)
+        seconds = sum(sum(read_json(file).values()) for file in files)
         self._facts = msgspec.structs.replace(facts, failed=outcome.failed, finished=finished, seconds=seconds)
         write_record(self._folder / RUN, self._facts)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
+from io import StringIO
 from math import isclose
 from pathlib import Path
 from typing import TypeAlias
 
 from dnsp.errors import DataError
+from dnsp.io.text_files import read_text
 from dnsp.simulation.tissues import (
     BACKGROUND,
     BRAINWEB_TISSUES,
@@ -114,7 +116,7 @@ def read_label_tissues(path: str | Path) -> dict[int, dict[Tissue, float]]:
     by_name = {tissue.name: tissue for tissue in BRAINWEB_TISSUES}
     mixtures: dict[int, dict[Tissue, float]] = {}
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
+        with StringIO(read_text(path, encoding="utf-8-sig"), newline="") as stream:
             rows = csv.DictReader(stream, skipinitialspace=True)
             missing = {"label", "tissue"} - set(rows.fieldnames or ())
             if missing:

@@ -11,6 +11,7 @@ from torch import Tensor
 from dnsp.data import PairedScan, Scan
 from dnsp.errors import DataError
 from dnsp.io.atomic import require_writable
+from dnsp.io.inputs import require_not_input
 from dnsp.jobs import JobCallback
 from dnsp.methods import PatchDatabase, SRSWSettings, build_database, save_database
 from dnsp.training.config import PairSettings
@@ -66,6 +67,9 @@ def draw_database(
     output = Path(output)
     require_writable(output, overwrite=overwrite)
     settings = replace(PairSettings(), scale=scale, slices_per_subject=slices)
+    for scan in scans:
+        for path in (scan.low, scan.high) if isinstance(scan, PairedScan) else (scan.path,):
+            require_not_input(output, path)
     single = [scan for scan in scans if isinstance(scan, Scan)]
     if len(single) < len(scans):
         raise DataError("a database of patches needs single scans; these are pairs")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from dnsp.errors import DataError
 from dnsp.io import write_table
 from dnsp.io.tables import read_cell
+from dnsp.io.text_files import read_text
 from dnsp.priors import PatchLocation, find_extreme_patches
 from dnsp.training.slice_pairs import SlicePairs
 
@@ -116,7 +118,10 @@ def cut_extreme_patches(pairs: Sequence[SlicePairs], patches: Sequence[ExtremePa
         cut[patch.kind].append(square)
     for kind, squares in cut.items():
         if not squares:
-            raise DataError(f"the patch list keeps no {kind} patch; the learnable filters need at least one")
+            raise DataError(
+                f"there is no {kind} patch for the learnable filters; keep one in the patch list, or lower patches.size or "
+                "filter_patches.size"
+            )
     return torch.stack(cut["smooth"]), torch.stack(cut["sharp"])
 
 
@@ -135,10 +140,10 @@ def read_patch_list(path: Path) -> list[ExtremePatch]:
         If the file cannot be read or a line cannot be understood.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file, delimiter="\t"))
+        lines = list(csv.reader(StringIO(read_text(path), newline=""), delimiter="\t"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path}: not a readable patch list ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: not a readable patch list ({reason})") from error
     if not lines or tuple(lines[0]) != ExtremePatch._fields:
         raise DataError(
             f"{path}: a patch list begins with the columns {', '.join(ExtremePatch._fields)}, parted by tabs"

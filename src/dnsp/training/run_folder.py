@@ -16,6 +16,7 @@ from dnsp._version import __version__
 from dnsp.errors import DataError, SettingError, TrainingError
 from dnsp.io import write_table
 from dnsp.io.atomic import make_folder
+from dnsp.io.file_access import require_file
 from dnsp.networks import ModelCard, NetworkDescription
 from dnsp.training.config import TrainingConfig
 from dnsp.training.recipes import rename_old_settings
@@ -177,7 +178,9 @@ def make_card(record: RunRecord, network: NetworkDescription) -> ModelCard:
 
 def _digest_file(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        require_file(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 

@@ -103,9 +103,11 @@ def test_round_trip(tmp_path, database):
         save_database(path, database)
 
 
-def rewrite(path, *, change_card=None, change_tensors=None, keep_card=True):
+def rewrite(path, *, change_card=None, change_tensors=None, keep_card=True, keep_digest=False):
     with safe_open(path, framework="pt") as file:
         card = json.loads(file.metadata()["dnsp_patch_database"])
+    if not keep_digest:  # as in files of dnsp 0.1
+        del card["patches_sha256"]
     tensors = load_file(path)
     (change_card or (lambda _: None))(card)
     (change_tensors or (lambda _: None))(tensors)
@@ -119,13 +121,16 @@ def rewrite(path, *, change_card=None, change_tensors=None, keep_card=True):
         ({"change_card": lambda card: card.update(format=2)}, "format 2"),
         ({"change_card": lambda card: card.pop("scale")}, "cannot be understood"),
         ({"change_card": lambda card: card["settings"].update(patch_size=4)}, "cannot be understood"),
-        ({"change_card": lambda card: card["settings"].update(colour=1)}, "cannot be understood"),
+        ({"change_card": lambda card: card["settings"].update(colour=1)}, "unknown settings: colour"),
         ({"change_card": lambda card: card.update(scale=3)}, "x3"),
         ({"change_tensors": lambda t: t.pop("high")}, "cannot be understood"),
         ({"change_tensors": lambda t: t.update(high=t["high"][:5])}, "high-resolution patches must be"),
         ({"change_tensors": lambda t: t.update(low=t["low"].double())}, "float64"),
         ({"change_tensors": lambda t: t["low"].fill_(float("nan"))}, "not finite"),
         ({"change_card": lambda card: card["settings"].update(neighbours=601)}, "fewer than the 601"),
+        ({"change_card": lambda card: card["settings"].update(neighbours="3")}, "cannot be understood"),
+        ({"change_card": lambda card: card.update(subjects=[[], "b"])}, "cannot be understood"),
+        ({"change_tensors": lambda t: t["low"].mul_(2), "keep_digest": True}, "are not those that were saved"),
     ],
 )
 def test_files_that_do_not_fit_are_refused(tmp_path, database, refusal, change, says):

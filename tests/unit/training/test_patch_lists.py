@@ -90,7 +90,7 @@ def test_patches_that_are_not_there_are_refused(subject):
         (sharp._replace(subject_id="b"), "not trained on"),
         (sharp._replace(slice=9), "not trained on"),
         (sharp._replace(top=35), "outside"),
-        (sharp._replace(keep=False), "keeps no sharp patch"),
+        (sharp._replace(keep=False), "there is no sharp patch"),
     ):
         with pytest.raises(DataError, match=complaint):
             cut_extreme_patches([subject], [wrong, smooth])

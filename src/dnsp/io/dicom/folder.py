@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dnsp.errors import VolumeError
+from dnsp.io.unfinished import hidden_name, unfinished_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,35 +61,28 @@ def replace_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
         if not target.exists():
             staging.rename(target)
             return
-        aside = _hidden_sibling(target)
+        aside = target.with_name(hidden_name())
         target.rename(aside)
         try:
             staging.rename(target)
         except OSError:
             aside.rename(target)
             raise
-        shutil.rmtree(aside, ignore_errors=True)
+        surplus = aside.rename(target.with_name(hidden_name(locked=True)))  # a later run may remove it
+        shutil.rmtree(surplus, ignore_errors=True)
 
 
 @contextmanager
 def _staging(folder: Path, *, overwrite: bool) -> Iterator[Path]:
     try:
         _require_free(folder, overwrite=overwrite)
-        staging = _hidden_sibling(folder.resolve())
-        staging.mkdir()
-        try:
+        with unfinished_folder(folder.resolve()) as staging:
             yield staging
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
     except OSError as reason:
         raise VolumeError(
             f"{folder}: cannot be written ({reason.strerror or reason}); check the folder above it, the "
             "permissions and the space left"
         ) from reason
-
-
-def _hidden_sibling(folder: Path) -> Path:
-    return folder.with_name(f".dnsp-{secrets.token_hex(6)}")
 
 
 def _require_free(folder: Path, *, overwrite: bool) -> None:

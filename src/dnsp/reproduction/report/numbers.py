@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnsp.errors import DataError
 from dnsp.io.sidecar import write_json
+from dnsp.io.text_files import read_json
 from dnsp.metrics.statistics import Interval
 from dnsp.reproduction.report.page import elements
 from dnsp.reproduction.schema import IMAGES
@@ -15,9 +16,10 @@ from dnsp.reproduction.schema import IMAGES
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["NumberEntry", "Numbers", "Where", "show_interval", "show_p"]
+__all__ = ["NumberEntry", "Numbers", "Where", "read_made_from", "show_interval", "show_p"]
 
 _SMALLEST_P = 0.001
+_MADE_FROM = "made_from_sha256"
 
 Where: TypeAlias = Mapping[str, Any]  # column of the CSV -> the value of the rows meant
 
@@ -79,10 +81,20 @@ class Numbers:
         html: Markup = elements().number(identity, shown)
         return html
 
-    def write(self, path: Path) -> None:
-        """Write all numbers as JSON, in the order in which they were entered."""
-        document = {"format": 1, "numbers": {key: entry._asdict() for key, entry in self._entries.items()}}
+    def write(self, path: Path, *, made_from: str) -> None:
+        """Write all numbers as JSON, in the order in which they were entered, with the digest of what they follow from."""
+        numbers = {key: entry._asdict() for key, entry in self._entries.items()}
+        document = {"format": 1, _MADE_FROM: made_from, "numbers": numbers}
         write_json(path, document, overwrite=True, error=DataError)
+
+
+def read_made_from(path: Path) -> str | None:
+    """Read the digest in a file that `Numbers.write` wrote; None if the file is missing or damaged."""
+    try:
+        document = read_json(path)
+    except (OSError, ValueError):
+        return None
+    return document.get(_MADE_FROM) if isinstance(document, dict) else None
 
 
 def show_interval(

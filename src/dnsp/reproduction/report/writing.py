@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from dnsp.reproduction.report.curve_figures import (
     draw_validation_figure,
 )
 from dnsp.reproduction.report.gains_table import render_gains
-from dnsp.reproduction.report.numbers import Numbers
+from dnsp.reproduction.report.numbers import Numbers, read_made_from
 from dnsp.reproduction.report.page import Figure, Section, Text, elements, fill_page, join, say
 from dnsp.reproduction.report.paper_tables import render_quality_tables
 from dnsp.reproduction.report.picture_figures import (
@@ -33,9 +34,9 @@ from dnsp.reproduction.report.published import EXPERIMENTS_OF_PAPER
 from dnsp.reproduction.report.results import Results, read_results
 from dnsp.reproduction.report.summary import render_summary
 from dnsp.reproduction.report.variance_figures import draw_variance_figures
-from dnsp.reproduction.schema import NUMBERS, REPORT
+from dnsp.reproduction.schema import COSINES, EPOCHS, IMAGES, NUMBERS, REPORT, RUN
 
-__all__ = ["write_report"]
+__all__ = ["is_current", "write_report"]
 
 _TITLE = "Do spatio-structural priors improve brain MR super-resolution?"
 _FACTS = (
@@ -79,6 +80,7 @@ def write_report(results: Path) -> Path:
     MissingExtraError
         If Jinja2, matplotlib, pillow, SciPy or statsmodels is not installed.
     """
+    made_from = _digest(results)
     found = read_results(results)
     cells = group_cells(found.images)
     numbers = Numbers()
@@ -122,8 +124,21 @@ def write_report(results: Path) -> Path:
     report = results / REPORT
     with replace_file(report, overwrite=True, error=DataError) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
-    numbers.write(results / NUMBERS)
+    numbers.write(results / NUMBERS, made_from=made_from)  # last: it says that the report is whole
     return report
+
+
+def is_current(results: Path) -> bool:
+    """Tell whether a folder has a report that was made from its present tables and record."""
+    return (results / REPORT).exists() and read_made_from(results / NUMBERS) == _digest(results)
+
+
+def _digest(results: Path) -> str:
+    digest = hashlib.sha256()
+    for name in (RUN, IMAGES, EPOCHS, COSINES):
+        content = (results / name).read_bytes() if (results / name).exists() else b""
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 _TABLES_NOTE = (
