@@ -27,7 +27,7 @@ __all__ = ["FileOutcome", "enhance_file", "own_fields"]
 FileOutcome: TypeAlias = Literal["enhanced", "done before"]
 
 _UNCERTAINTY = "uncertainty"
-_ABOUT_SLICES = ("SliceThickness", "SpacingBetweenSlices")
+_ABOUT_SLICES = ("SliceThickness", "SpacingBetweenSlices", "SliceTiming")
 _LARGEST_BRAIN_LITRES = 2.2
 
 
@@ -93,6 +93,8 @@ def enhance_file(
         _show(source, output, options, index=index, missing_alone=True)
         return "done before"
 
+    kept = dict(fields)
+
     def enhance(volume: Volume) -> ProcessedScan:
         method = settings.choose()
         enhanced = enhance_scan(
@@ -107,6 +109,10 @@ def enhance_file(
             if settings.strict:
                 raise VolumeError(message)
             warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
+        thickest = int(np.argmax(volume.spacing_mm))
+        if not np.isclose(enhanced.volume.spacing_mm[thickest], volume.spacing_mm[thickest]):
+            for name in _ABOUT_SLICES:  # they are those of the scan, not of the result
+                kept.pop(name, None)
         maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}
         summary = f"{method.summary} by dnsp {__version__}"
         skull = {} if "SkullStripped" in fields else {"SkullStripped": looks_skull_stripped(volume)}
@@ -120,7 +126,7 @@ def enhance_file(
         options=options._replace(overwrite=options.overwrite or replaces),
         companions=companions,
         made_from=made_from,
-        fields=fields,
+        fields=kept,
     )
     _show(source, output, options, index=index, missing_alone=False)
     return "enhanced"
