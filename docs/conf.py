@@ -30,10 +30,7 @@ extensions = [
     "root_pages",
 ]
 exclude_patterns = ["_build", "_ext", "auto_examples/*.ipynb", "auto_examples/*.py", "**/sg_execution_times.rst"]
-suppress_warnings = [
-    "config.cache",  # the settings of the gallery hold an object
-    "toc.empty_glob",
-]
+suppress_warnings = ["config.cache"]  # the settings of the gallery hold an object
 default_role = "py:obj"
 smartquotes = False  # they turn --option into a dash
 

@@ -1,4 +1,4 @@
-"""Export the network of the default model to ONNX: an enlarged slice and its acquisition in, a sharp slice out."""
+"""Export the network of the default model to ONNX: enlarged slices (`begin`) and their acquisition in, sharp slices out."""
 
 import sys
 
@@ -9,18 +9,14 @@ import dnsp
 
 def export(path):
     network = dnsp.load_model("default").network.eval()
-    example = (torch.rand(1, 1, 64, 48), torch.zeros(1, network.network.modulation[0].in_features))
-    sides = {2: 2 * torch.export.Dim("half_height", min=2), 3: 2 * torch.export.Dim("half_width", min=2)}  # even sides
+    example = (
+        torch.rand(1, len(network.input_names), 64, 48),
+        torch.zeros(1, network.network.modulation[0].in_features),
+    )
+    sides = {axis: 2 * torch.export.Dim(f"half_{axis}", min=2) for axis in (2, 3)}  # even sides
     with torch.no_grad():
-        program = torch.onnx.export(
-            network,
-            example,
-            dynamo=True,
-            input_names=["enlarged", "condition"],
-            output_names=["sharp"],
-            dynamic_shapes=(sides, None),
-        )
-    program.save(path)
+        names = {"input_names": ["starts", "condition"], "output_names": ["sharp"]}
+        torch.onnx.export(network, example, dynamo=True, dynamic_shapes=(sides, None), **names).save(path)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,14 +26,16 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import jinja2  # noqa: F401  # some are imported here so that the forked processes need not
+import lightning_fabric  # noqa: F401
 import nibabel
 import numpy as np
+import pandas as pd  # noqa: F401
+import SimpleITK  # noqa: F401
+import skimage.metrics  # noqa: F401
+import statsmodels.api  # noqa: F401
 from safetensors import safe_open
 
-import dnsp.cohorts
-import dnsp.reproduction  # imported before the forks
-import dnsp.reproduction.report
-import dnsp.training  # noqa: F401
 from dnsp.cli.main import main
 from dnsp.cli.stopping import STOPPED, stop_on_signals
 from dnsp.training.pair_cache import _DIGEST_LENGTH, _digest
@@ -46,10 +49,10 @@ network_arguments = {filters = [4, 2]}
 [pairs]
 slices_per_subject = 3
 [patches]
-size = 12
+size = 8
 per_slice = 4
 [optimiser]
-epochs = 12
+epochs = 8
 batch_size = 4
 [loss]
 prior = "AP"
@@ -59,9 +62,9 @@ prior = "AP"
 def write_inputs(folder):
     """Write a folder of small heads, and a recipe."""
     (folder / "scans").mkdir(parents=True)
-    for number in range(6):
-        grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in (40, 44, 16)), indexing="ij"))
-        voxels = ((grid**2).sum(0) < 0.8) * np.random.default_rng(number).uniform(300, 900, (40, 44, 16))
+    for number in range(4):
+        grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in (24, 28, 12)), indexing="ij"))
+        voxels = ((grid**2).sum(0) < 0.8) * np.random.default_rng(number).uniform(300, 900, (24, 28, 12))
         image = nibabel.Nifti1Image(voxels.astype(np.float32), np.diag([1.0, 1.0, 3.0, 1.0]))
         nibabel.save(image, folder / "scans" / f"sub-{number}.nii.gz")
     (folder / "recipe.toml").write_text(RECIPE)
@@ -164,13 +167,18 @@ def unfinished(folder):
 
 def difference(folder, whole):
     """Name the first file in which two results differ."""
-    found, wanted = ({path.relative_to(one): path for path in files_of(one)} for one in (folder, whole))
+    found, wanted = ({name_in(path, one): path for path in files_of(one)} for one in (folder, whole))
     if found.keys() != wanted.keys():
-        return f"other files: {sorted(map(str, found.keys() ^ wanted.keys()))}"
+        return f"other files: {sorted(found.keys() ^ wanted.keys())}"
     for name, path in found.items():
-        if name.name not in CHANGING and content_of(path) != content_of(wanted[name]):
+        if path.name not in CHANGING and content_of(path) != content_of(wanted[name]):
             return f"{name} differs"
     return ""
+
+
+def name_in(path, folder):
+    """Give the name of a file in a result; names in a cache hold a digest of the times of the scans that the run made."""
+    return re.sub(r"^(cache/.+)-[0-9a-f]{16}\.npy$", r"\1.npy", path.relative_to(folder).as_posix())
 
 
 def content_of(path):
@@ -262,6 +270,7 @@ def run(count, *, seed, kinds, fresh):
             left = count * (number + 1) // len(kinds) - count * number // len(kinds)
             while left > 0:
                 left -= attack.attack(kind, left)
+                print(f"{sum(attack.stops.values())} stops, {len(attack.problems)} problems", flush=True)  # noqa: T201
         for (kind, how), stops in sorted(attack.stops.items()):
             print(f"{kind}, {how}: {stops} stops")  # noqa: T201
         print(f"{sum(attack.stops.values())} stops, {len(attack.problems)} problems")  # noqa: T201

@@ -179,6 +179,11 @@ def rows_of(path, delimiter):
     return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
 
 
+def unquoted(cell):
+    """Remove the apostrophe that keeps a spreadsheet from running a cell."""
+    return cell[1:] if re.match(r"'+[=+\-@\t]", cell) else cell
+
+
 def check_scan_table(path, scans):
     heading, *rows = rows_of(path, "\t" if path.suffix == ".tsv" else ",")
     columns = [name.strip() for name in heading]
@@ -186,7 +191,7 @@ def check_scan_table(path, scans):
     wanted = []
     for row in rows:
         cells = {name: cell.strip() for name, cell in zip(columns, row, strict=False)}
-        wanted.append((cells["subject_id"].removeprefix("'"), *(path.parent / cells[name] for name in names)))
+        wanted.append((unquoted(cells["subject_id"]), *(path.parent / cells[name] for name in names)))
     found = [(scan.subject_id, *(getattr(scan, name) for name in names)) for scan in scans]
     assert sorted(found) == sorted(wanted)
     assert all(file.is_file() for one in found for file in one[1:])
@@ -215,7 +220,7 @@ def make_patches(rng, folder):
 
 def check_patches(path, patches):
     _, *rows = rows_of(path, "\t")
-    wanted = [(row[0] == "yes", row[1], row[2].removeprefix("'"), *map(int, row[3:])) for row in rows]
+    wanted = [(row[0] == "yes", row[1], unquoted(row[2]), *map(int, row[3:])) for row in rows]
     assert [tuple(patch) for patch in patches] == wanted
 
 
@@ -235,7 +240,7 @@ def check_rows(path, rows):
         cells = dict(zip(heading, line, strict=False))
         for name, value in row._asdict().items():
             text = cells[name]
-            same = value == (text.removeprefix("'") if isinstance(value, str) else float(text))
+            same = value == (unquoted(text) if isinstance(value, str) else float(text))
             assert same, f"{name} is {text!r} in the file, {value!r} in the row"
         assert all(math.isfinite(value) for value in row if isinstance(value, float) and value != row.psnr_db)
 

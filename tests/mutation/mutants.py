@@ -35,7 +35,7 @@ TESTS = {
     "volume": {"volume.py": [f"{UNIT}/test_volume.py", "tests/properties/test_volume_properties.py"]},
     "io": {
         "io/atomic.py": [f"{UNIT}/io/test_atomic.py"],
-        "io/file_access.py": [f"{UNIT}/io/test_file_access.py", f"{UNIT}/io/test_nifti_refusals.py"],
+        "io/file_access.py": [f"{UNIT}/io/test_file_access.py"],
         "io/inputs.py": ["tests/cli/test_outputs_and_settings.py"],
         "io/mgh.py": [f"{UNIT}/io/test_mgh.py"],
         "io/names.py": [f"{UNIT}/io/test_names.py", f"{UNIT}/io/test_nifti.py"],

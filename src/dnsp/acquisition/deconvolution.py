@@ -40,7 +40,7 @@ def deconvolve_enlarge(images: Tensor, size: tuple[int, int], belief: Acquisitio
 
     Returns
     -------
-    Tensor, shape (..., *size)
+    Tensor, shape (..., size[0], size[1])
 
     Examples
     --------

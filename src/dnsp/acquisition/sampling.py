@@ -17,6 +17,7 @@ __all__ = ["NYQUIST_FRACTIONS", "AxisSampling", "Kind", "Profile", "Window", "co
 
 Kind: TypeAlias = Literal["block", "kspace", "slice"]
 Window: TypeAlias = Literal["none", "hamming", "hann", "fermi"]
+#: The shape of a slice: a Gaussian, a box, or a sinc pulse of three lobes under a Hann window.
 Profile: TypeAlias = Literal["gaussian", "box", "sinc"]
 
 NYQUIST_FRACTIONS = (0.25, 0.5, 0.75, 1.0, 1.25)  # of the coarse grid: where an acquisition's transfer is told

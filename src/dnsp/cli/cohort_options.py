@@ -43,7 +43,7 @@ __all__ = [
 Inputs: TypeAlias = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="IN... | BIDS_DIR OUT participant",
+        metavar="IN | BIDS_DIR OUT participant",
         help="Scans (NIfTI, DICOM folder, zip or file) or folders of scans; or a BIDS data set, the folder of the results and "
         "the word participant. With the word group, write only the index of the results.",
     ),

@@ -16,6 +16,7 @@ from dnsp.volume import Volume
 
 __all__ = ["FLOAT32", "Storage", "StoredType", "choose_storage"]
 
+#: How voxels are stored; see `choose_storage`.
 StoredType: TypeAlias = Literal["auto", "int16", "float32", "source"]
 
 _STEPS_PER_LEVEL = 4  # so that the largest error is an eighth of a grey level
@@ -59,6 +60,7 @@ class Storage(NamedTuple):
         return steps.clip(limits.min, limits.max).astype(little_endian)
 
 
+#: Voxels as float32, without scaling.
 FLOAT32 = Storage(np.dtype(np.float32))
 
 

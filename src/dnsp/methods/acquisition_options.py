@@ -8,7 +8,9 @@ from dnsp.errors import SettingError
 
 __all__ = ["Blur", "Noise", "read_blur", "read_noise"]
 
+#: How a scan was blurred: "auto", a standard deviation in output voxels, or a window of k-space.
 Blur: TypeAlias = float | str
+#: The noise of a scan: "auto", or its standard deviation as a fraction of the 99.9th percentile.
 Noise: TypeAlias = float | Literal["auto"]
 
 

@@ -14,6 +14,7 @@ from dnsp.volume import Array, Plane, Volume, plane_axis, rescaled_affine
 
 __all__ = ["Spacing", "TargetGrid", "fine_length", "read_spacing"]
 
+#: The spacing of a result in mm: one for all axes, one for each (None keeps an axis), or "isotropic".
 Spacing: TypeAlias = float | tuple[float | None, float | None, float | None] | Literal["isotropic"]
 
 _FINEST = 8.0  # output voxels per voxel of the scan

@@ -78,7 +78,7 @@ class AcquisitionAware(AcquisitionNetwork):
 
     @staticmethod
     def begin(images: Tensor, size: tuple[int, int], belief: AcquisitionBelief) -> Tensor:
-        """Enlarge images (B, 1, h, w) in two ways, (B, 2, *size): by spline, and with the blur undone as far as it goes."""
+        """Enlarge images (B, 1, h, w) in two ways, (B, 2, H, W): by spline, and with the blur undone as far as it goes."""
         enlarged = spline_enlarge(images, size, belief.factors)
         return torch.cat([enlarged, deconvolve_enlarge(images, size, belief)], dim=1)
 

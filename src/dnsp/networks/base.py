@@ -177,7 +177,7 @@ class AcquisitionNetwork(Network):
 
     @staticmethod
     def begin(images: Tensor, size: tuple[int, int], belief: AcquisitionBelief) -> Tensor:
-        """Make the inputs (B, C, *size) of low-resolution images (B, 1, h, w); the enlarged image is the first channel."""
+        """Make the inputs (B, C, H, W) of low-resolution images (B, 1, h, w); the enlarged image is the first channel."""
         raise NotImplementedError
 
 
