@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from dnsp.cohorts import enhancement
+from dnsp.errors import VolumeError
+from dnsp.io import read_scan
 from dnsp.methods.refinement import _Trainer
+from dnsp.methods.refinement_state import RefinementFile
 from dnsp.networks import ModelCard, NetworkDescription, build_network, save_model
 
 
@@ -53,7 +57,7 @@ def test_a_scan_is_refined_once_and_the_json_says_what_was_gained(dnsp, call, tm
 
 def test_a_stopped_run_goes_on_from_its_state(dnsp, call, tmp_path, monkeypatch):
     state = tmp_path / "iso_refinement.safetensors"
-    monkeypatch.setattr("dnsp.cohorts.enhancement.process_file", _stop_before_writing)
+    monkeypatch.setattr(enhancement, "process_file", _stop_before_writing)
     assert dnsp(*call, "--refine", 0.01).code == 1
     assert state.is_file()
     monkeypatch.undo()
@@ -70,16 +74,13 @@ def test_a_stopped_run_goes_on_from_its_state(dnsp, call, tmp_path, monkeypatch)
 
 
 def _stop_before_writing(source, output, process, **_):
-    from dnsp.errors import VolumeError
-    from dnsp.io import read_scan
-
     process(read_scan(source))
     raise VolumeError("stopped")
 
 
 def test_a_state_that_was_left_beside_a_finished_result_is_removed(dnsp, call, tmp_path, monkeypatch):
     state = tmp_path / "iso_refinement.safetensors"
-    monkeypatch.setattr("dnsp.methods.refinement_state.RefinementFile.remove", lambda _: None)
+    monkeypatch.setattr(RefinementFile, "remove", lambda _: None)
     assert dnsp(*call, "--refine", 0.001).code == 0
     monkeypatch.undo()
     assert state.is_file()

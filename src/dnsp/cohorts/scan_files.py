@@ -46,6 +46,8 @@ __all__ = [
 
 _LABEL_SUFFIXES = ("_mask", "_defacemask", "_dseg", "_probseg", "_roi")
 
+_OF_SLICES = ("SliceThickness", "SpacingBetweenSlices", "SliceTiming")
+
 
 class FileOptions(NamedTuple):
     """How a scan is read and its result is written.
@@ -279,9 +281,13 @@ def _ending_of(companion: Path) -> str:
 
 
 def _joined(facts: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Put what was done first, then the other fields that it does not override."""
+    """Put what was done first, then the other fields that it does not override.
+
+    Where the grid became finer across the slices (``Slices``), the thickness of the source is not that of the result.
+    """
     sources = {name: fields[name] for name in ("Sources",) if name in fields}
-    rest = {name: value for name, value in fields.items() if name not in facts and name != "GeneratedBy"}
+    stale = {"GeneratedBy", *facts, *(_OF_SLICES if "Slices" in facts else ())}
+    rest = {name: value for name, value in fields.items() if name not in stale}
     return {**facts, **sources, **rest}
 
 
