@@ -129,9 +129,12 @@ def check_result(
 def _advice(grid: TargetGrid, *, given: bool) -> str:
     if given:
         return "another --blur, or --blur auto, may fit the scan better"
+    known = []
+    if any(factor > 1 for axis, factor in enumerate(grid.factors) if axis != grid.slice_axis):
+        known.append("name the scan's blur with --blur")
     if grid.slice_factor > 1:
-        return "give the true thickness of the slices with --slice-thickness, or use --method spline"
-    return "name the scan's blur with --blur, or use --method spline"
+        known.append("give the true thickness of the slices with --slice-thickness")
+    return ", ".join([*known, "or use --method spline"])
 
 
 def _first_frame(volume: Volume) -> Any:

@@ -21,6 +21,7 @@ from dnsp.methods import (
 from dnsp.methods.grid_method import INTERPOLATION_ON_GRIDS, along_axis
 from dnsp.methods.lrtv_on_grid import LRTVForScan
 from dnsp.methods.passes import fuse_views
+from dnsp.methods.result_check import check_result
 from dnsp.methods.slice_agreement import agree_with_slices
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
 from dnsp.volume import Volume, robust_scaling
@@ -331,3 +332,20 @@ def test_the_brightness_of_a_result_does_not_depend_on_the_zero_of_its_units(thi
         moved = scan.with_voxels(np.where(scan.voxels > 0, scan.voxels, 0) + np.float32(offset))
         ratios.append(enhance_scan(moved, chosen(1.0, strength=0.0, noise="0")).check.brightest)
     assert ratios == pytest.approx([ratios[0]] * 3, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "named"),
+    [
+        (1.0, {"--slice-thickness"}),
+        ((0.5, 0.5, 1.0), {"--blur", "--slice-thickness"}),
+        ((0.5, 0.5, None), {"--blur"}),
+    ],
+)
+def test_a_result_that_disagrees_with_its_scan_names_the_options_of_its_grid(thin, spacing, named):
+    scan = thicken_volume(thin, GAP)
+    grid = TargetGrid.of_spacing(scan, spacing, "axial")
+    wrong = grid.place(np.full(grid.shape(scan.spatial_shape), 500.0, np.float32), scan)
+    told = check_result(scan, wrong, grid=grid, scaling=robust_scaling(scan.voxels)).warnings[0]
+    assert {option for option in ("--blur", "--slice-thickness") if option in told} == named
+    assert told.endswith("or use --method spline")
