@@ -117,21 +117,26 @@ def kills(arguments):
     for name in arguments.datasets:
         dataset = Path(name)
         call = [dataset, "participant", "--method", arguments.method, "--jobs", str(arguments.jobs), *chosen(arguments)]
-        began = time.perf_counter()
         subprocess.run([*COMMAND, call[0], whole / dataset.name, *call[1:]], check=False)
-        took = time.perf_counter() - began
-        for _ in range(3):
+        count = results_in(whole / dataset.name)
+        for goal in sorted(random.sample(range(1, count), 3)):
             with subprocess.Popen([*COMMAND, call[0], broken / dataset.name, *call[1:]]) as run:
-                time.sleep(random.uniform(0.1, 0.6) * took)
+                while results_in(broken / dataset.name) < goal and run.poll() is None:
+                    time.sleep(0.05)
+                time.sleep(random.uniform(0, 0.3))
                 for process in family(run.pid):
                     os.kill(process, signal.SIGKILL)
-            print(f"killed with {len(list(broken.rglob('*_desc-dnsp_*.json')))} results", flush=True)
+            print(f"killed with {results_in(broken / dataset.name)} of {count} results", flush=True)
         subprocess.run([*COMMAND, call[0], broken / dataset.name, *call[1:]], check=False)
     first, second = ({path.relative_to(folder): path for path in files_of(folder)} for folder in (whole, broken))
     different = [name for name in first if name in second and first[name].read_bytes() != second[name].read_bytes()]
     print(json.dumps({"files": len(first), "missing": len(first.keys() ^ second.keys()), "different": len(different)}))
     for name in sorted({*different, *(first.keys() ^ second.keys())}):
         print(name)
+
+
+def results_in(folder):
+    return len(list(folder.rglob("*_desc-dnsp_*.json")))
 
 
 def chosen(arguments):

@@ -29,7 +29,14 @@ extensions = [
     "recipe_reference",
     "root_pages",
 ]
-exclude_patterns = ["_build", "_ext", "auto_examples/*.ipynb", "auto_examples/*.py", "**/sg_execution_times.rst"]
+exclude_patterns = [
+    "_build",
+    "_ext",
+    "auto_examples/*.ipynb",
+    "auto_examples/*.py",
+    "**/sg_execution_times.rst",
+    "sg_execution_times.rst",
+]
 suppress_warnings = ["config.cache"]  # the settings of the gallery hold an object
 default_role = "py:obj"
 smartquotes = False  # they turn --option into a dash

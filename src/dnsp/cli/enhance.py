@@ -205,6 +205,7 @@ def enhance(
     from dnsp.cohorts import EnhancementSettings, FileOptions, enhance_bids, enhance_files, summarise_cohort
     from dnsp.io import COMPRESSION_LEVEL
     from dnsp.methods import set_threads
+    from dnsp.methods.target_grid import read_spacing
     from dnsp.networks import included_models
 
     if call.of_group:
@@ -215,7 +216,7 @@ def enhance(
     settings = EnhancementSettings(
         method=method,
         scale=scale,
-        spacing_mm="isotropic" if isotropic else spacing,
+        spacing_mm="isotropic" if isotropic else None if spacing is None else read_spacing(spacing),
         slice_thickness_mm=slice_thickness,
         slice_profile=slice_profile,
         model=model,

@@ -138,9 +138,8 @@ def enhance_bids(
     if options.dicom:
         raise SettingError("--dicom writes no BIDS data set; leave it out, or name a folder with --output")
     found = find_bids_scans(dataset, selection)
-    settings.choose()  # refuses what does not fit, before anything starts
-    resolution = settings.resolution_label
-    inputs = [(scan.path, derivative_path(scan, dataset, output, resolution=resolution)) for scan in found]
+    settings.choose()
+    inputs = [(scan.path, derivative_path(scan, dataset, output, resolution=settings.resolution)) for scan in found]
     require_separate(inputs)
     begin_derivatives(dataset, output)
     make_output_folders(inputs, output)
@@ -291,7 +290,7 @@ def _enhance_bids_scan(
         fields = {}
     fields |= {
         "Sources": [source_uri(scan, dataset)],
-        "Resolution": settings.resolution,
+        "Resolution": settings.grid,
     }
     return enhance_file(
         scan.path,

@@ -28,6 +28,7 @@ __all__ = ["FileOutcome", "enhance_file", "own_fields", "refinement_path"]
 FileOutcome: TypeAlias = Literal["enhanced", "done before"]
 
 _UNCERTAINTY = "uncertainty"
+_ABOUT_SLICES = ("SliceThickness", "SpacingBetweenSlices", "SliceTiming")
 _LARGEST_BRAIN_LITRES = 2.2
 
 
@@ -87,6 +88,7 @@ def enhance_file(
     companions = (_UNCERTAINTY,) if settings.with_uncertainty else ()
     made_from = settings.describe(
         source,
+        RecordedSlices=recorded_slices(source) if settings.spacing_mm is not None else None,
         FillNonFinite=options.fill_non_finite,
         Series=options.series_uid,
         Volume=options.volume,
@@ -102,6 +104,8 @@ def enhance_file(
             state.remove()  # an earlier run was killed between the result and this
         _show(source, output, options, index=index, missing_alone=True)
         return "done before"
+
+    kept = dict(fields)
 
     def enhance(volume: Volume) -> ProcessedScan:
         method = settings.choose()
@@ -119,6 +123,10 @@ def enhance_file(
             if settings.strict:
                 raise VolumeError(message)
             warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
+        thickest = int(np.argmax(volume.spacing_mm))
+        if not np.isclose(enhanced.volume.spacing_mm[thickest], volume.spacing_mm[thickest]):
+            for name in _ABOUT_SLICES:  # they are those of the scan, not of the result
+                kept.pop(name, None)
         maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}
         summary = f"{method.summary} by dnsp {__version__}"
         skull = {} if "SkullStripped" in fields else {"SkullStripped": looks_skull_stripped(volume)}
@@ -132,7 +140,7 @@ def enhance_file(
         options=options._replace(overwrite=options.overwrite or replaces),
         companions=companions,
         made_from=made_from,
-        fields=fields,
+        fields=kept,
     )
     if state is not None:
         state.remove()
@@ -194,6 +202,11 @@ def looks_skull_stripped(volume: Volume) -> bool:
     filled = np.count_nonzero(volume.voxels)
     litres = filled / (volume.voxels.size / np.prod(volume.spatial_shape)) * np.prod(volume.spacing_mm) / 1e6
     return bool(filled < volume.voxels.size / 2 and litres < _LARGEST_BRAIN_LITRES)
+
+
+def recorded_slices(scan: Path) -> dict[str, Any]:
+    """Give what the .json beside a scan says of its slices, on which the result depends if a spacing is asked for."""
+    return {name: value for name, value in own_fields(scan).items() if name in _ABOUT_SLICES}
 
 
 def own_fields(scan: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dnsp.acquisition import Profile
 from dnsp.cohorts.made_from import MadeFrom, hash_file, hash_scan
 from dnsp.io import stated_slice_thickness
 from dnsp.methods import Blur, ChosenMethod, MethodName, Noise, Precision, choose_method
+from dnsp.methods.target_grid import Spacing
 from dnsp.volume import Plane
 
 __all__ = ["EnhancementSettings"]
@@ -41,7 +42,7 @@ class EnhancementSettings:
 
     method: MethodName = "network"
     scale: int | None = None
-    spacing_mm: str | float | tuple[float | None, ...] | None = None
+    spacing_mm: Spacing | None = None
     slice_thickness_mm: float | None = None
     slice_profile: Profile = "gaussian"
     model: str | Path = "default"
@@ -67,31 +68,6 @@ class EnhancementSettings:
         return _choose(self)
 
     @property
-    def resolution_label(self) -> str:
-        """The label of the BIDS entity ``res``.
-
-        Examples
-        --------
-        >>> [EnhancementSettings(method="spline", spacing_mm=one).resolution_label for one in (None, "isotropic", "1.5")]
-        ['2x', 'isotropic', '1p5mm']
-        """
-        if self.spacing_mm is None:
-            return f"{self.choose().scale}x"
-        if self.spacing_mm == "isotropic":
-            return "isotropic"
-        numbers = str(self.spacing_mm).replace(",", "x").replace(".", "p")
-        return "".join(character for character in numbers if character.isalnum()) + "mm"
-
-    @property
-    def resolution(self) -> str:
-        """The resolution in words, for the field ``Resolution``."""
-        if self.spacing_mm is None:
-            return f"{self.choose().scale} times the voxels of the source along both axes of {self.plane} slices"
-        if self.spacing_mm == "isotropic":
-            return "the finest spacing within the slices of the source, along all axes"
-        return f"{self.spacing_mm} mm"
-
-    @property
     def model_sha256(self) -> str:
         """The hash of the model's weights, or of the file of the database; empty for a method that has neither."""
         return _hash_model(self)
@@ -115,7 +91,10 @@ class EnhancementSettings:
         """
         settings = {
             "Method": self.method,
-            **self._describe_grid(scan),
+            "Scale": self.choose().scale if self.spacing_mm is None else None,
+            "SpacingMm": self.spacing_mm,
+            "SliceThicknessMm": self.slice_thickness_mm or (self.spacing_mm and stated_slice_thickness(scan)),
+            "SliceProfile": self.slice_profile,
             "Plane": self.plane,
             "Precision": self.precision,
             "Blur": self.blur,
@@ -126,14 +105,33 @@ class EnhancementSettings:
         }
         return MadeFrom(hash_scan(scan), self.model_sha256, settings)
 
-    def _describe_grid(self, scan: Path) -> dict[str, Any]:
+    @property
+    def resolution(self) -> str:
+        """The label of the BIDS entity ``res``.
+
+        Examples
+        --------
+        >>> EnhancementSettings(method="spline", scale=3).resolution
+        '3x'
+        >>> EnhancementSettings(method="spline", spacing_mm=(None, 0.7, 1.0)).resolution
+        'keepx0p7x1mm'
+        """
         if self.spacing_mm is None:
-            return {"Scale": self.choose().scale}
-        return {
-            "Spacing": self.spacing_mm,
-            "SliceThickness": self.slice_thickness_mm or stated_slice_thickness(scan),
-            "SliceProfile": self.slice_profile,
-        }
+            return f"{self.choose().scale}x"
+        if isinstance(self.spacing_mm, str):
+            return self.spacing_mm
+        lengths = self.spacing_mm if isinstance(self.spacing_mm, tuple) else (self.spacing_mm,)
+        return "x".join("keep" if one is None else f"{one:g}".replace(".", "p") for one in lengths) + "mm"
+
+    @property
+    def grid(self) -> str:
+        """The grid of the results, in words."""
+        if self.spacing_mm is None:
+            return f"{self.choose().scale} times the voxels of the source along both axes of {self.plane} slices"
+        if isinstance(self.spacing_mm, str):
+            return "the finest spacing of the source within its slices, along all axes"
+        lengths = self.spacing_mm if isinstance(self.spacing_mm, tuple) else (self.spacing_mm,) * 3
+        return " x ".join("unchanged" if one is None else f"{one:g} mm" for one in lengths)
 
     def with_absolute_paths(self) -> EnhancementSettings:
         """Give the same settings for a process that may work in another folder."""

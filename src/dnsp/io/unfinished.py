@@ -26,7 +26,7 @@ __all__ = ["HIDDEN", "hidden_name", "remove_leftovers", "remove_unfinished", "un
 
 HIDDEN = ".dnsp-"  # begins the name of everything that is not finished
 
-_LOCKED = re.compile(rf"{re.escape(HIDDEN)}unfinished-[0-9a-f]{{12}}(\..*)?", re.DOTALL)
+_LOCKED = re.compile(rf"{re.escape(HIDDEN)}unfinished-[0-9a-f]{{12}}.*", re.DOTALL)
 _LONGEST_ENDING = 16  # letters; enough for .nii.gz, and the name stays shorter than the file system allows
 
 _open: set[Path] = set()  # what this process is writing

@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -19,6 +19,7 @@ from dnsp.jobs.job import Job
 __all__ = ["run_in_processes"]
 
 _TRIES = 2
+_STOPPING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _SECONDS_TO_LEAVE = 10.0
 
 
@@ -88,7 +89,8 @@ class _Worker:
         processes = multiprocessing.get_context("spawn")
         self.connection, far_end = processes.Pipe()
         self.process: BaseProcess = processes.Process(target=_serve, args=(far_end, begin))
-        self.process.start()
+        with _blocked_signals():
+            self.process.start()
         far_end.close()
         self.index: int | None = None
 
@@ -139,9 +141,10 @@ def _died(job: Job, code: int | None) -> str:
 def _serve(connection: Connection[Any, Any], begin: Callable[[], object] | None) -> None:
     """Do jobs until the pipe ends. Ctrl-C is for the first process, which then ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
-    if hasattr(signal, "SIGHUP"):  # not on Windows
-        signal.signal(signal.SIGHUP, _leave)
+    for number in _STOPPING:
+        signal.signal(number, _leave)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, *_STOPPING])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         if begin is not None:
@@ -150,6 +153,19 @@ def _serve(connection: Connection[Any, Any], begin: Callable[[], object] | None)
             connection.send(attempt(connection.recv()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
+
+
+@contextmanager
+def _blocked_signals() -> Iterator[None]:
+    """Start a process within the block, so that no signal ends it before `_serve` heeds it; here it is delivered afterwards."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, *_STOPPING])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave(_number: int, _frame: object) -> None:

@@ -35,6 +35,9 @@ def describe_method(facts: Mapping[str, Any]) -> str:
         how = f"the model {facts.get('Model', '')}{trained} (weights {digest}, {facts.get('Precision', '')} arithmetic)"
     else:
         how = _METHODS.get(str(facts.get("Method")), str(facts.get("Method")))
-    scale = f"by a factor of {facts['Scale']} within {facts.get('Plane', 'axial')} slices" if facts.get("Scale") else ""
+    if facts.get("Scale"):
+        scale = f"by a factor of {facts['Scale']} within {facts.get('Plane', 'axial')} slices"
+    else:
+        scale = f"by factors of {', '.join(f'{factor:.3g}' for factor in facts.get('Factors', ()))} along i, j and k"
     packages = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
     return f"Scans were super-resolved {scale} with dnsp {made_by}, using {how}; {', '.join(packages)}."
