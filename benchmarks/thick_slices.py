@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -93,8 +94,9 @@ def enlarge(low: np.ndarray, length: int, slices: Slices, factor: float, one_vie
         result = found.enhance(image)[0]
     else:  # the view whose slices are the acquired ones
         image = image[one_view]
-        view = next(view for view in found.passes[0].views if view.axis == 0)
-        result = view.estimate(image, with_error=False, on_slice=lambda: None)[0]
+        one_pass = found.passes[0]
+        views = tuple(view for view in one_pass.views if view.axis == 0)
+        result = replace(one_pass, views=views).run(image, with_error=False, on_slice=lambda: None)[0]
     spline = image @ spline_matrix(low.shape[2], length, factor).to(image).T
     return unit, spline.numpy(), result.numpy()[:, :, :length], found.noise_fraction
 

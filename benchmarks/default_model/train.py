@@ -154,15 +154,14 @@ def network_loss(
 
 
 def uncertainty_loss(model: AcquisitionAware, samples: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Pinball loss of the 95 % quantile of the error, relative to the scan's own error, away from the patch's border."""
-    starts, reference, head, condition, base = samples
+    """Pinball loss of the 95 % quantile of the error's logarithm, away from the patch's border."""
+    starts, reference, head, condition, _ = samples
     with torch.no_grad():
         features = model._features(starts, condition)  # noqa: SLF001
         wrong = (model._result(starts, condition, features) - reference[:, None]).abs()  # noqa: SLF001
         weight = functional.pad(torch.ones(1, 1, PATCH - 20, PATCH - 20), (10,) * 4) * head[:, None].float()
-    above = wrong - 1.959964 * model.uncertainty(features)
-    scale = (base + SMALLEST_ERROR).sqrt()[:, None, None, None]
-    loss = (torch.maximum(0.95 * above, -0.05 * above) / scale * weight).sum() / weight.sum().clamp(min=1)
+    above = (wrong + 1e-6).log() - (1.959964 * model.uncertainty(features, condition)).log()
+    loss = (torch.maximum(0.95 * above, -0.05 * above) * weight).sum() / weight.sum().clamp(min=1)
     return loss, ((above.detach() < 0) * weight).sum() / weight.sum().clamp(min=1)
 
 

@@ -124,7 +124,7 @@ class AcquisitionAware(AcquisitionNetwork):
         condition = belief.vector()[None].to(starts.device)
         features = self._features(starts, condition)
         result = torch.lerp(starts[:, :1], self._result(starts, condition, features), strength)
-        return result, self.uncertainty(features)[..., :height, :width] if with_uncertainty else None
+        return result, self.uncertainty(features, condition)[..., :height, :width] if with_uncertainty else None
 
     def limit(self, result: Tensor, images: Tensor, belief: AcquisitionBelief) -> Tensor:
         """Keep results (B, 1, H, W) within the local range of the images they were made from (B, 1, h, w)."""
@@ -259,9 +259,10 @@ class ModulatedNetwork(nn.Module):
 
 
 class UncertaintyHead(nn.Module):
-    """A convolution on the network's features that gives the standard error of every output pixel.
+    """Convolutions on the network's features that give the standard error of every output pixel.
 
-    It is trained so that 95 % of the absolute errors lie below 1.96 of it.
+    The acquisition scales it as a whole: errors are larger where the blur is guessed. It is trained so that 95 % of the absolute
+    errors lie below 1.96 of it.
 
     Parameters
     ----------
@@ -273,8 +274,11 @@ class UncertaintyHead(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(filters, 16, 1)
         self.second = nn.Conv2d(16, 4, 3, padding=1)
+        self.scaling = nn.Sequential(nn.Linear(CONDITION_LENGTH, 32), nn.ReLU(), nn.Linear(32, 1))
+        nn.init.zeros_(self.scaling[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.scaling[-1].bias)  # type: ignore[arg-type]
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Turn features into a standard error (B, 1, H, W) on the unit scale."""
-        raw = self.second(functional.relu(self.first(features.float())))
+    def forward(self, features: Tensor, condition: Tensor) -> Tensor:
+        """Turn features, told the acquisition (B, C) or (1, C), into a standard error (B, 1, H, W) on the unit scale."""
+        raw = self.second(functional.relu(self.first(features.float()))) + self.scaling(condition.float())[..., None, None]
         return functional.pixel_shuffle(functional.softplus(raw - 5), 2).clamp(max=1.0) + 1e-4

@@ -6,7 +6,8 @@ import pytest
 from matplotlib.image import imread
 
 from dnsp.errors import DataError
-from dnsp.plotting.registration import _edges, _to_ras, draw_registration
+from dnsp.plotting.orientation import to_ras
+from dnsp.plotting.registration import _edges, draw_registration
 from dnsp.volume import Volume
 
 
@@ -36,7 +37,7 @@ def test_edges_are_drawn_over_the_moving_scan_and_not_over_the_fixed(head, tmp_p
 
 def test_voxels_are_turned_as_nibabel_turns_them(oblique_volume):
     canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(oblique_volume.voxels, oblique_volume.affine))
-    np.testing.assert_array_equal(_to_ras(oblique_volume.voxels, oblique_volume.affine), canonical.get_fdata())
+    np.testing.assert_array_equal(to_ras(oblique_volume.voxels, oblique_volume.affine), canonical.get_fdata())
 
 
 def test_edges_lie_on_the_border_of_what_is_bright():
