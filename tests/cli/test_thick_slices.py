@@ -99,10 +99,10 @@ def test_a_derived_series_has_the_new_geometry(dnsp, dicom_head, tmp_path):
 def test_the_thickness_of_a_dicom_series_is_taken_from_its_header(dicom_head):
     volume = read_dicom(dicom_head)
     thickness = float(pydicom.dcmread(next(dicom_head.iterdir())).SliceThickness)
-    assert recorded_slice_thickness(volume, dicom_head, axis=2) == (thickness, "DICOM header")
+    assert recorded_slice_thickness(volume, axis=2) == (thickness, "DICOM header")
     finer = volume.with_voxels(volume.voxels, volume.affine @ np.diag([1, 1, 0.5, 1]))
-    assert recorded_slice_thickness(finer, dicom_head, axis=2) is None  # the header is about other slices
-    assert recorded_slice_thickness(volume, dicom_head, axis=0) is None
+    assert recorded_slice_thickness(finer, axis=2) is None  # the header is about other slices
+    assert recorded_slice_thickness(volume, axis=0) is None
 
 
 @pytest.mark.parametrize(

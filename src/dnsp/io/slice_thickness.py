@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dnsp.io.sidecar import sidecar_path
@@ -20,21 +21,18 @@ _SAME_SPACING = 0.01
 
 
 def recorded_slice_thickness(
-    volume: Volume, path: str | Path | None = None, *, axis: int, stated: Mapping[str, Any] | None = None
+    volume: Volume, stated: Mapping[str, Any] = MappingProxyType({}), *, axis: int
 ) -> tuple[float, str] | None:
-    """Look up the slice thickness in the DICOM header of a scan, or in the JSON files about it (BIDS ``SliceThickness``).
+    """Look up the slice thickness in the DICOM header of a scan, or in what its JSON files say (BIDS ``SliceThickness``).
 
     Parameters
     ----------
     volume : Volume
         The scan as it was read.
-    path : str or Path, optional
-        The file that it was read from.
+    stated : mapping
+        What the JSON files about the scan say: `stated_slices` reads the one beside it; in a BIDS data set they inherit.
     axis : int
         The voxel axis that the slices are stacked along.
-    stated : mapping, optional
-        What the JSON files about the scan say, where it is known already: those of a BIDS data set inherit from one another.
-        By default the JSON file beside `path` is read.
 
     Returns
     -------
@@ -57,8 +55,6 @@ def recorded_slice_thickness(
         thickness = _positive(fact(source.dataset, source.frame, "SliceThickness"))
         unchanged = axis == 2 and abs(source.slice_spacing_mm / volume.spacing_mm[2] - 1) < _SAME_SPACING
         return (thickness, "DICOM header") if thickness and unchanged else None
-    if stated is None:
-        stated = {} if path is None else stated_slices(path)
     thickness, spacing = _positive(stated.get("SliceThickness")), _positive(stated.get("SpacingBetweenSlices"))
     if thickness is None:
         return None

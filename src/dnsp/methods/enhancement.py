@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dnsp.acquisition import Profile
 from dnsp.errors import DataWarning
-from dnsp.io import as_volume
+from dnsp.io import as_volume, stated_slices
 from dnsp.methods.acquisition_options import Blur, Noise
 from dnsp.methods.choice import MethodName, choose_method
 from dnsp.methods.device import Precision
@@ -136,8 +136,8 @@ def enhance(
         refine_minutes=refine_minutes,
     )
     volume = as_volume(scan, affine=affine, fill_non_finite=fill_non_finite)
-    path = scan if isinstance(scan, (str, Path)) else None
-    enhanced = enhance_scan(volume, chosen, plane=plane, path=path, on_slice=on_slice)
+    stated = stated_slices(scan) if isinstance(scan, (str, Path)) else {}
+    enhanced = enhance_scan(volume, chosen, plane=plane, stated=stated, on_slice=on_slice)
     for message in enhanced.check.warnings if enhanced.check else ():
         warnings.warn(message, DataWarning, stacklevel=2)
     return enhanced.volume

@@ -9,6 +9,7 @@ import torch
 import dnsp
 from dnsp.acquisition import AxisSampling, SliceOptions, Slices, outside_local_range, thicken_volume
 from dnsp.errors import SettingError, VolumeError
+from dnsp.io import stated_slices
 from dnsp.methods import (
     AcquisitionAwareMethod,
     ChosenMethod,
@@ -233,7 +234,7 @@ def test_the_thickness_comes_from_the_option_then_the_sidecar_then_the_spacing(t
 
     def found(**options):
         method = choose_method("spline", spacing_mm=1.0, **options)
-        facts = enhance_scan(Volume.load(path), method, path=path).facts["Slices"]
+        facts = enhance_scan(Volume.load(path), method, stated=stated_slices(path)).facts["Slices"]
         return facts["SliceThickness"], facts["SliceThicknessFrom"], facts["SliceProfile"]
 
     assert found() == (3.3, "spacing", "gaussian")
@@ -306,7 +307,7 @@ def test_options_without_effect_on_the_grid_are_refused(thin, spacing, options, 
 
 def test_slices_one_pixel_wide_are_refused():
     scan = Volume(np.arange(40, dtype=np.float32).reshape(1, 8, 5), np.diag([1.0, 1.0, 4.0, 1.0]))
-    with pytest.raises(VolumeError, match="8 pixels cannot be enlarged by the default model; choose --method spline$"):
+    with pytest.raises(VolumeError, match=r"8 pixels cannot be enlarged by the default model; choose --method spline$"):
         enhance_scan(scan, chosen(1.0))
 
 

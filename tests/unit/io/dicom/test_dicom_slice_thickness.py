@@ -8,10 +8,10 @@ THICKNESS = 3.0  # of the made-up series, whose slices are 3.3 mm apart
 def test_a_multi_frame_file_states_its_thickness(enhanced, tmp_path):
     enhanced.datasets[0].save_as(tmp_path / "enhanced.dcm", enforce_file_format=True)
     volume = read_dicom(tmp_path / "enhanced.dcm")
-    assert recorded_slice_thickness(volume, tmp_path / "enhanced.dcm", axis=2) == (THICKNESS, "DICOM header")
+    assert recorded_slice_thickness(volume, axis=2) == (THICKNESS, "DICOM header")
 
 
 def test_a_classic_series_states_its_thickness(series_folder):
     volume = read_dicom(series_folder)
-    assert recorded_slice_thickness(volume, series_folder, axis=2) == (THICKNESS, "DICOM header")
-    assert recorded_slice_thickness(volume, series_folder, axis=1) is None
+    assert recorded_slice_thickness(volume, axis=2) == (THICKNESS, "DICOM header")
+    assert recorded_slice_thickness(volume, axis=1) is None
