@@ -325,3 +325,28 @@ def test_the_old_validator_which_knows_no_derivatives_objects_to_their_names_alo
     assert {one["key"] for one in errors} == {"NOT_INCLUDED", "NO_VALID_DATA_FOUND_FOR_SUBJECT"}
     named = [file["file"]["name"] for one in errors if one["key"] == "NOT_INCLUDED" for file in one["files"]]
     assert all("_desc-dnsp_" in name for name in named)
+
+
+def test_the_thickness_of_the_slices_is_inherited_from_the_data_set(dnsp, bids, tmp_path):
+    height = float(nib.load(bids / "sub-01/anat/sub-01_T1w.nii.gz").header.get_zooms()[2])
+    stated = {"SliceThickness": 0.75 * height, "SpacingBetweenSlices": height}
+    (bids / "T1w.json").write_text(json.dumps(stated))
+    out = tmp_path / "out"
+    call = (
+        *("enhance", bids, out, "participant", "--method", "spline", "--no-report"),
+        *("--spacing", f"native,native,{height / 2:g}", "--suffix", "T1w"),
+    )
+    outcome = dnsp(*call)
+    assert outcome.code == 0, outcome.err
+    results = sorted(out.glob("sub-*/**/*_T1w.json"))
+    assert len(results) == 4
+    for path in results:
+        facts = json.loads(path.read_text())
+        assert facts["Slices"]["SliceThickness"] == pytest.approx(0.75 * height, rel=1e-3)
+        assert facts["Slices"]["SliceThicknessFrom"] == "sidecar"
+        assert "SliceThickness" not in facts
+    assert dnsp(*call).code == 0
+    (bids / "T1w.json").write_text(json.dumps({"SliceThickness": height}))
+    outcome = dnsp(*call)
+    assert outcome.code == 1  # what is there was made with another thickness
+    assert dnsp(*call, "--overwrite").code == 0

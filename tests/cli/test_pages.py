@@ -74,6 +74,26 @@ def test_each_scan_has_a_page_that_stands_alone_and_the_index_leads_to_it(dnsp, 
         assert len(Page(path).all("b")) == (3 if path.name == "index.html" else 0)  # those of the template
 
 
+def test_the_page_of_a_thick_scan_says_what_was_found_and_not_what_was_asked_for(dnsp, scan, tmp_path):
+    outcome = dnsp("enhance", scan, "-o", tmp_path / "out.nii.gz", "--spacing", "native,native,1.5", "--report")
+    assert outcome.code == 0, outcome.err
+    text = " ".join("".join(Page(tmp_path / "out.html").text).split())
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert f"by factors of 1, 1, {told['Factors'][2]:g} along i, j and k with dnsp" in text
+    assert "by a factor of" not in text
+    thickness, spacing = (told["Slices"][name] for name in ("SliceThickness", "SpacingBetweenSlices"))
+    listed = {
+        "Slices of the scan": f"{thickness} mm thick (spacing), {spacing} mm apart, gaussian",
+        "Precision": told["Precision"],
+        "Noise": told["Acquisition"]["Noise"],
+    }
+    html = (tmp_path / "out.html").read_text()
+    for name, value in listed.items():
+        assert f"<dt>{name}</dt><dd><code>{value}</code></dd>" in html
+    assert told["MadeFrom"]["Settings"]["Precision"] == "auto"
+    assert "auto" not in (told["Precision"], told["Acquisition"]["Noise"])
+
+
 def test_pages_and_pictures_are_written_on_request_and_made_again_if_they_are_lost(dnsp, scan, tmp_path):
     call = ("enhance", scan, "-o", tmp_path / "out.nii.gz", *SPLINE)
     assert dnsp(*call).code == 0

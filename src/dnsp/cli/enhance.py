@@ -72,7 +72,7 @@ def enhance(
     ] = None,
     isotropic: Annotated[
         bool,
-        typer.Option("--isotropic", help="Instead of --scale: the finest spacing within the slices, for all axes."),
+        typer.Option("--isotropic", help="Instead of --scale: the finest spacing of the scan, for all axes."),
     ] = False,
     slice_thickness: Annotated[
         float | None,

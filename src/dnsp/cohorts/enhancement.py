@@ -16,7 +16,7 @@ from dnsp.cohorts.pages import page_path, write_scan_page
 from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, companion_path, process_file
 from dnsp.cohorts.settings import EnhancementSettings
 from dnsp.errors import DataError, DataWarning, VolumeError
-from dnsp.io import read_scan, scan_stem
+from dnsp.io import read_scan, scan_stem, stated_slices
 from dnsp.io.sidecar import read_sidecar_fields, sidecar_path
 from dnsp.methods import enhance_scan
 from dnsp.methods.refinement_state import RefinementFile
@@ -56,7 +56,7 @@ def enhance_file(
     settings : EnhancementSettings
         How the scan is enhanced.
     fields : mapping
-        Further fields of the .json.
+        Further fields of the .json. What they say of the slices of the scan counts before the .json beside the scan.
     index : Path, optional
         The page of the cohort, to which the scan's page links.
     on_slice
@@ -86,9 +86,10 @@ def enhance_file(
     source, output = Path(source), Path(output)
     options = options or FileOptions()
     companions = (_UNCERTAINTY,) if settings.with_uncertainty else ()
+    stated = _stated_slices(source, fields)
     made_from = settings.describe(
         source,
-        RecordedSlices=recorded_slices(source) if settings.spacing_mm is not None else None,
+        RecordedSlices=stated if settings.spacing_mm is not None else None,
         FillNonFinite=options.fill_non_finite,
         Series=options.series_uid,
         Volume=options.volume,
@@ -113,7 +114,7 @@ def enhance_file(
             volume,
             method,
             plane=settings.plane,
-            path=source,
+            stated=stated,
             with_uncertainty=settings.with_uncertainty,
             refinement_file=state,
             on_slice=on_slice,
@@ -204,9 +205,13 @@ def looks_skull_stripped(volume: Volume) -> bool:
     return bool(filled < volume.voxels.size / 2 and litres < _LARGEST_BRAIN_LITRES)
 
 
-def recorded_slices(scan: Path) -> dict[str, Any]:
-    """Give what the .json beside a scan says of its slices, on which the result depends if a spacing is asked for."""
-    return {name: value for name, value in own_fields(scan).items() if name in _ABOUT_SLICES}
+def _stated_slices(scan: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what is said of the slices of a scan, on which the result depends if a spacing is asked for.
+
+    The fields of a BIDS scan are inherited from the .json files of its data set.
+    """
+    stated = stated_slices(scan)
+    return stated | {name: fields[name] for name in ("SliceThickness", "SpacingBetweenSlices") if name in fields}
 
 
 def own_fields(scan: Path) -> dict[str, Any]:

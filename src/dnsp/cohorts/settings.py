@@ -9,7 +9,6 @@ from typing import Any
 
 from dnsp.acquisition import Profile
 from dnsp.cohorts.made_from import MadeFrom, hash_file, hash_scan
-from dnsp.io import stated_slice_thickness
 from dnsp.methods import Blur, ChosenMethod, MethodName, Noise, Precision, choose_method
 from dnsp.methods.target_grid import Spacing
 from dnsp.volume import Plane
@@ -93,7 +92,7 @@ class EnhancementSettings:
             "Method": self.method,
             "Scale": self.choose().scale if self.spacing_mm is None else None,
             "SpacingMm": self.spacing_mm,
-            "SliceThicknessMm": self.slice_thickness_mm or (self.spacing_mm and stated_slice_thickness(scan)),
+            "SliceThicknessMm": self.slice_thickness_mm,
             "SliceProfile": self.slice_profile,
             "Plane": self.plane,
             "Precision": self.precision,
@@ -129,7 +128,7 @@ class EnhancementSettings:
         if self.spacing_mm is None:
             return f"{self.choose().scale} times the voxels of the source along both axes of {self.plane} slices"
         if isinstance(self.spacing_mm, str):
-            return "the finest spacing of the source within its slices, along all axes"
+            return "the finest spacing of the source, along all axes"
         lengths = self.spacing_mm if isinstance(self.spacing_mm, tuple) else (self.spacing_mm,) * 3
         return " x ".join("unchanged" if one is None else f"{one:g} mm" for one in lengths)
 

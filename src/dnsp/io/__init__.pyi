@@ -26,7 +26,7 @@ from .scan import read_scan as read_scan
 from .sidecar import write_json as write_json
 from .sidecar import write_sidecar as write_sidecar
 from .slice_thickness import recorded_slice_thickness as recorded_slice_thickness
-from .slice_thickness import stated_slice_thickness as stated_slice_thickness
+from .slice_thickness import stated_slices as stated_slices
 from .storage import FLOAT32 as FLOAT32
 from .storage import Storage as Storage
 from .storage import StoredType as StoredType

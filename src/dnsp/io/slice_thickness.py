@@ -1,8 +1,9 @@
-"""The slice thickness that the file of a scan, or the JSON file beside it, states."""
+"""The slice thickness that the file of a scan, or the JSON files that describe it, state."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +13,16 @@ from dnsp.io.sidecar import sidecar_path
 if TYPE_CHECKING:
     from dnsp.volume import Volume
 
-__all__ = ["recorded_slice_thickness", "stated_slice_thickness"]
+__all__ = ["recorded_slice_thickness", "stated_slices"]
 
 _LONGEST_SIDECAR = 16 * 2**20  # bytes
 _SAME_SPACING = 0.01
 
 
-def recorded_slice_thickness(volume: Volume, path: str | Path | None = None, *, axis: int) -> tuple[float, str] | None:
-    """Look up the slice thickness in the DICOM header of a scan, or in the JSON file beside it (BIDS ``SliceThickness``).
+def recorded_slice_thickness(
+    volume: Volume, path: str | Path | None = None, *, axis: int, stated: Mapping[str, Any] | None = None
+) -> tuple[float, str] | None:
+    """Look up the slice thickness in the DICOM header of a scan, or in the JSON files about it (BIDS ``SliceThickness``).
 
     Parameters
     ----------
@@ -29,6 +32,9 @@ def recorded_slice_thickness(volume: Volume, path: str | Path | None = None, *, 
         The file that it was read from.
     axis : int
         The voxel axis that the slices are stacked along.
+    stated : mapping, optional
+        What the JSON files about the scan say, where it is known already: those of a BIDS data set inherit from one another.
+        By default the JSON file beside `path` is read.
 
     Returns
     -------
@@ -51,21 +57,21 @@ def recorded_slice_thickness(volume: Volume, path: str | Path | None = None, *, 
         thickness = _positive(fact(source.dataset, source.frame, "SliceThickness"))
         unchanged = axis == 2 and abs(source.slice_spacing_mm / volume.spacing_mm[2] - 1) < _SAME_SPACING
         return (thickness, "DICOM header") if thickness and unchanged else None
-    stated = None if path is None else stated_slice_thickness(path)
     if stated is None:
+        stated = {} if path is None else stated_slices(path)
+    thickness, spacing = _positive(stated.get("SliceThickness")), _positive(stated.get("SpacingBetweenSlices"))
+    if thickness is None:
         return None
-    thickness, spacing = stated
     # Some scanners state the gap as the spacing, so only a spacing that fits the grid, or none, is believed.
     if spacing and abs(spacing / volume.spacing_mm[axis] - 1) >= _SAME_SPACING:
         return None
     return thickness, "sidecar"
 
 
-def stated_slice_thickness(path: str | Path) -> tuple[float, float | None] | None:
-    """Look up thickness and distance of the slices, in millimetres, in the JSON file beside a scan; None if it states none."""
+def stated_slices(path: str | Path) -> dict[str, Any]:
+    """Give what the JSON file beside a scan says of thickness and distance of the slices; nothing if it cannot be read."""
     stated = {} if Path(path).is_dir() else _read(sidecar_path(path))
-    thickness = _positive(stated.get("SliceThickness"))
-    return None if thickness is None else (thickness, _positive(stated.get("SpacingBetweenSlices")))
+    return {name: stated[name] for name in ("SliceThickness", "SpacingBetweenSlices") if name in stated}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from dnsp.acquisition import AcquisitionBelief, AxisSampling, Slices, noise_reference, sampling_with_blur
-from dnsp.errors import SettingError
+from dnsp.errors import SettingError, VolumeError
 from dnsp.methods.acquisition_options import Blur, Noise, read_blur, read_noise
 from dnsp.methods.grid_method import Samplings, samplings_of
-from dnsp.methods.interpolation import require_image
 from dnsp.methods.network import signal_box
 from dnsp.methods.passes import Across, Pass, View
 from dnsp.methods.slice_sharpener import SliceSharpener
@@ -97,10 +96,10 @@ class AcquisitionAwareMethod:
         SettingError
             If ``blur`` was given, but the grid is not finer within the slices.
         VolumeError
-            If the slices are one pixel wide.
+            If the slices are one pixel wide, or the grid is finer across slices and there is one.
         """
         shown = torch.from_numpy(scaling.apply(_choose_slices(volume, grid.slice_axis))).to(self.device)
-        require_image(shown)
+        _require_planes(volume, grid)
         reference = noise_reference(shown)
         rows, columns = (axis for axis in range(3) if axis != grid.slice_axis)
         factors = (grid.factors[rows], grid.factors[columns])
@@ -229,6 +228,23 @@ class ScanMethod:
             if error is not None and before is not None:
                 error = error.hypot(one.interpolate(before))
         return image, error
+
+
+def _require_planes(volume: Volume, grid: TargetGrid) -> None:
+    """Refuse a scan whose planes are one pixel wide."""
+    lengths = list(volume.spatial_shape)
+    count = lengths.pop(grid.slice_axis)
+    if min(lengths) < 2:
+        another = "" if grid.slice_factor > 1 else ", or another plane (--plane)"
+        raise VolumeError(
+            f"a slice of {lengths[0]} x {lengths[1]} pixels cannot be enlarged by the default model; "
+            f"choose --method spline{another}"
+        )
+    if grid.slice_factor > 1 and count < 2:
+        raise VolumeError(
+            "the scan has one slice, and nothing tells what lies between slices; keep its thickness with native "
+            f"(as in --spacing {','.join('native' if axis == grid.slice_axis else '1' for axis in range(3))})"
+        )
 
 
 def _around_head(slices: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ def choose_method(
         2, 3 or 4, or 1 for a network that keeps the grid. By default the scale of the model or the database, or 2.
     spacing_mm : float, sequence of 3 or "isotropic", optional
         Instead of a scale: the spacing of the result in millimetres, for all axes or for i, j and k, where None keeps an axis;
-        "isotropic" is the finest spacing within the slices, for all axes.
+        "isotropic" is the finest spacing of the scan, for all axes.
     slice_thickness_mm : float, optional
         With a spacing: the thickness of the slices. By default what the file of the scan says, or the distance between slices.
     slice_profile : {"gaussian", "box", "sinc"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +53,7 @@ def enhance_scan(
     *,
     plane: Plane = "axial",
     path: str | Path | None = None,
+    stated: Mapping[str, Any] | None = None,
     with_uncertainty: bool = False,
     refinement_file: RefinementFile | None = None,
     on_slice: Callable[[int, int], None] | None = None,
@@ -70,6 +71,8 @@ def enhance_scan(
         As of `enhance_volume`. With a spacing, slices are stacked along the axis of the largest spacing.
     path : str or Path, optional
         The file of the scan: the JSON file beside it may state the thickness of the slices.
+    stated : mapping, optional
+        Instead of the JSON file beside the scan: what is said of the slices, as `recorded_slice_thickness` takes it.
     with_uncertainty : bool
         Give a map of the standard error; the default model alone has it.
     refinement_file : RefinementFile, optional
@@ -92,7 +95,7 @@ def enhance_scan(
     else:
         grid = TargetGrid.of_spacing(volume, chosen.spacing, plane)
         place = {"Factors": [round(factor, 6) for factor in grid.factors], "SliceAxis": "ijk"[grid.slice_axis]}
-    slices = _slices(volume, grid, chosen, path)
+    slices = _slices(volume, grid, chosen, path, stated)
     facts = {
         **place,
         **({"Slices": slices.facts} if slices else {}),
@@ -139,7 +142,13 @@ def enhance_scan(
     return EnhancedScan(result, error, check, {**facts, **check.facts})
 
 
-def _slices(volume: Volume, grid: TargetGrid, chosen: ChosenMethod, path: str | Path | None) -> Slices | None:
+def _slices(
+    volume: Volume,
+    grid: TargetGrid,
+    chosen: ChosenMethod,
+    path: str | Path | None,
+    stated: Mapping[str, Any] | None,
+) -> Slices | None:
     """Find what the slices are, where the grid is finer across them."""
     if grid.slice_factor == 1:
         if chosen.slices.thickness_mm is not None:
@@ -148,7 +157,7 @@ def _slices(volume: Volume, grid: TargetGrid, chosen: ChosenMethod, path: str | 
             )
         return None
     spacing = volume.spacing_mm[grid.slice_axis]
-    recorded = recorded_slice_thickness(volume, path, axis=grid.slice_axis)
+    recorded = recorded_slice_thickness(volume, path, axis=grid.slice_axis, stated=stated)
     return Slices.of(chosen.slices, spacing_mm=spacing, recorded_mm=recorded)
 
 

@@ -59,7 +59,7 @@ def enhance(
         2, 3 or 4 along both axes of the plane. By default the scale that the model was trained for, or 2.
     spacing_mm : float, sequence of 3 floats or None, or "isotropic", optional
         Instead of a scale: the spacing of the result in millimetres, for all axes or for i, j and k, where None keeps the
-        spacing of an axis. "isotropic" is the finest spacing within the slices, for all axes. At most 8 times finer than the
+        spacing of an axis. "isotropic" is the finest spacing of the scan, for all axes. At most 8 times finer than the
         scan. Works with the default model, bicubic, spline, sinc and LRTV.
     slice_thickness_mm : float, optional
         With `spacing_mm`: the thickness of the slices. By default what the file of the scan or the JSON file beside it says,

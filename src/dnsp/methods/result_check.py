@@ -39,7 +39,7 @@ class ResultCheck(NamedTuple):
     overshoot : float
         Share of the head's voxels that leave the range of the 3 x 3 scan voxels around them by more than half of it.
     brightest : float
-        Brightest voxel of the result over that of the scan.
+        Brightest voxel of the result over that of the scan, above the zero of the unit scale.
     warnings : tuple of str
         Each says what passed its limit and which option helps.
     """
@@ -104,7 +104,8 @@ def check_result(
     consistency = _disagreement(_sampled(high, grid, taken, scan, chosen, scaling), image, head)
     spline = _disagreement(_sampled_spline(low, grid, blocks, chosen, scaling), image, head)
     overshoot = _overshoot(low, high, grid, scaling)
-    brightest = float(result.voxels.max()) / max(float(scan.voxels.max()), 1e-12)
+    above_zero = [float(volume.voxels.max()) - scaling.low for volume in (result, scan)]
+    brightest = above_zero[0] / above_zero[1]
     noise = noise_sigma / max(float(image[head].square().mean().sqrt()) if bool(head.any()) else 1.0, 1e-6)
     limit = _WORST_GIVEN if given else max(_WORST_CONSISTENCY * spline, _SMALLEST_CONSISTENCY)
     warnings = []
@@ -128,9 +129,12 @@ def check_result(
 def _advice(grid: TargetGrid, *, given: bool) -> str:
     if given:
         return "another --blur, or --blur auto, may fit the scan better"
+    known = []
+    if any(factor > 1 for axis, factor in enumerate(grid.factors) if axis != grid.slice_axis):
+        known.append("name the scan's blur with --blur")
     if grid.slice_factor > 1:
-        return "give the true thickness of the slices with --slice-thickness, or use --method spline"
-    return "name the scan's blur with --blur, or use --method spline"
+        known.append("give the true thickness of the slices with --slice-thickness")
+    return ", ".join([*known, "or use --method spline"])
 
 
 def _first_frame(volume: Volume) -> Any:

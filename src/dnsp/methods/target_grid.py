@@ -59,7 +59,7 @@ class TargetGrid:
             The scan.
         spacing : float, tuple of 3 floats or None, or "isotropic"
             As `read_spacing` gives it: for all axes, or for i, j and k; None keeps the spacing of an axis. "isotropic" is the
-            finest spacing within the slices, for all axes.
+            finest spacing of the scan, for all axes: that within the slices, where slices are thick.
         plane : {"axial", "coronal", "sagittal"}
             The plane of the slices. It counts only where no axis has a clearly larger spacing than the two others: slices are
             stacked along the axis of the largest spacing.
@@ -80,10 +80,11 @@ class TargetGrid:
         axis = _slice_axis(current, plane_axis(volume.affine, plane))
         wanted: Sequence[float | None]
         if spacing == "isotropic":
-            wanted = [min(length for other, length in enumerate(current) if other != axis)] * 3
+            wanted = [min(current)] * 3
         else:
             wanted = cast("Sequence[float | None]", spacing if isinstance(spacing, tuple) else (spacing,) * 3)
-        factors = [_factor(*one) for one in zip(_AXES, current, wanted, strict=True)]
+        asked = "--isotropic" if spacing == "isotropic" else "--spacing"
+        factors = [_factor(*one, asked) for one in zip(_AXES, current, wanted, strict=True)]
         if factors == [1, 1, 1]:
             shown = " x ".join(f"{length:.3g}" for length in current)
             raise SettingError(f"the scan has this spacing already ({shown} mm); give a finer one with --spacing")
@@ -141,7 +142,7 @@ def read_spacing(spacing: object) -> Spacing:
     elif isinstance(spacing, (Sequence, np.ndarray)):
         parts = list(spacing)
     try:
-        numbers = [None if part in (None, "native") else float(part) for part in parts]
+        numbers = [None if part in (None, "native") else _number(part) for part in parts]
     except (TypeError, ValueError):
         numbers = []
     for number in numbers:
@@ -156,13 +157,19 @@ def read_spacing(spacing: object) -> Spacing:
     )
 
 
+def _number(part: Any) -> float:
+    if isinstance(part, (bool, np.bool_)):
+        raise TypeError
+    return float(part)
+
+
 def _slice_axis(spacing: tuple[float, float, float], axis_of_plane: int) -> int:
     coarsest = int(np.argmax(spacing))
     others = max(length for axis, length in enumerate(spacing) if axis != coarsest)
     return coarsest if spacing[coarsest] > _CLEARLY_COARSER * others else axis_of_plane
 
 
-def _factor(axis: str, current: float, wanted: float | None) -> float:
+def _factor(axis: str, current: float, wanted: float | None, asked: str) -> float:
     if wanted is None or abs(wanted / current - 1) < _SAME:
         return 1.0
     if wanted > current:
@@ -171,8 +178,10 @@ def _factor(axis: str, current: float, wanted: float | None) -> float:
             "native to keep this axis (as in --spacing native,native,1)"
         )
     if current / wanted > _FINEST * (1 + _SAME):
+        finest = f"{current / _FINEST:.3g}"
         raise SettingError(
-            f"--spacing {wanted:g} is more than {_FINEST:g} times finer than the scan's {current:.3g} mm along {axis}; "
-            f"give {current / _FINEST:.3g} or more"
+            f"{asked} {f'({wanted:.3g} mm)' if asked == '--isotropic' else f'{wanted:g}'} is more than {_FINEST:g} times "
+            f"finer than the scan's {current:.3g} mm along {axis}; give {finest} or more for this axis (as in "
+            f"--spacing {','.join(finest if other == axis else 'native' for other in _AXES)})"
         )
     return current / wanted

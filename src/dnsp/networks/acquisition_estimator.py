@@ -198,6 +198,8 @@ def _details(slices: Tensor, valid: Tensor | None) -> Tensor:
     found = []
     for detail, where in ((haar, bright), (curved, bright), (haar, dark)):
         chosen = torch.where(where, detail.abs(), torch.nan)[..., ::2, ::2].flatten(1)
+        if chosen.shape[1] == 0:  # slices two pixels wide have no such detail
+            chosen = chosen.new_zeros(len(chosen), 1)
         quantiles = torch.nanquantile(chosen, wanted, dim=1).T.nan_to_num(0.0)
         found.append((quantiles + _SMALLEST_DETAIL).log() / 2 + 3)
     return torch.cat(found, dim=1)

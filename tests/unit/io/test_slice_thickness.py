@@ -42,3 +42,11 @@ def test_a_missing_or_damaged_file_states_nothing(tmp_path):
     (tmp_path / "scan.json").write_bytes(b"\xff\xfe{")
     assert recorded_slice_thickness(scan, tmp_path / "scan.nii", axis=2) is None
     assert recorded_slice_thickness(scan, axis=2) is None
+
+
+def test_what_is_stated_already_counts_instead_of_the_file(tmp_path):
+    scan = Volume(np.ones((4, 4, 4)), np.diag([0.9, 0.9, 5.0, 1.0]))
+    (tmp_path / "scan.json").write_text(json.dumps({"SliceThickness": 3.0}))
+    inherited = {"SliceThickness": 4.0, "SpacingBetweenSlices": 5.0}
+    assert recorded_slice_thickness(scan, tmp_path / "scan.nii", axis=2, stated=inherited) == (4.0, "sidecar")
+    assert recorded_slice_thickness(scan, tmp_path / "scan.nii", axis=2, stated={}) is None

@@ -1,5 +1,7 @@
 """The grid that a spacing in millimetres asks for: where its voxels lie, and what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
@@ -85,6 +87,26 @@ def test_a_spacing_that_cannot_be_is_refused(spacing, message):
 def test_a_spacing_that_cannot_be_read_is_refused(text):
     with pytest.raises(SettingError, match=r"--spacing must look like 1, or 0\.8,0\.8,1"):
         read_spacing(text)
+
+
+@pytest.mark.parametrize("spacing", [True, (1.0, np.True_, 1.0)])
+def test_true_is_no_spacing(spacing):
+    with pytest.raises(SettingError, match="--spacing must look like 1"):
+        read_spacing(spacing)
+
+
+def test_isotropic_is_never_coarser_than_the_scan():
+    scan = Volume(np.ones((6, 7, 5)), np.diag([1.0, 1.2, 0.8, 1.0]))
+    assert TargetGrid.of_spacing(scan, "isotropic", "axial").factors == pytest.approx((1.25, 1.5, 1.0))
+
+
+def test_a_scan_too_thick_to_be_isotropic_is_told_a_spacing_that_works():
+    scan = Volume(np.ones((6, 7, 5)), np.diag([0.5, 5.0, 0.5, 1.0]))
+    with pytest.raises(SettingError, match=r"--isotropic \(0.5 mm\) is more than 8 times finer") as caught:
+        TargetGrid.of_spacing(scan, "isotropic", "axial")
+    advised = re.search(r"--spacing (\S+)\)", str(caught.value))[1]
+    assert advised == "native,0.625,native"
+    assert TargetGrid.of_spacing(scan, read_spacing(advised), "axial").factors == pytest.approx((1, 8, 1))
 
 
 @pytest.mark.parametrize("number", [0, -1, float("nan"), float("inf")])

@@ -21,6 +21,7 @@ from dnsp.methods import (
 from dnsp.methods.grid_method import INTERPOLATION_ON_GRIDS, along_axis
 from dnsp.methods.lrtv_on_grid import LRTVForScan
 from dnsp.methods.passes import fuse_views
+from dnsp.methods.result_check import check_result
 from dnsp.methods.slice_agreement import agree_with_slices
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
 from dnsp.volume import Volume, robust_scaling
@@ -305,5 +306,46 @@ def test_options_without_effect_on_the_grid_are_refused(thin, spacing, options, 
 
 def test_slices_one_pixel_wide_are_refused():
     scan = Volume(np.arange(40, dtype=np.float32).reshape(1, 8, 5), np.diag([1.0, 1.0, 4.0, 1.0]))
-    with pytest.raises(VolumeError, match="cannot be enlarged"):
+    with pytest.raises(VolumeError, match="8 pixels cannot be enlarged by the default model; choose --method spline$"):
         enhance_scan(scan, chosen(1.0))
+
+
+def test_one_slice_has_nothing_across_it():
+    scan = Volume(np.arange(40, dtype=np.float32).reshape(5, 1, 8), np.diag([1.0, 4.0, 1.0, 1.0]))
+    with pytest.raises(VolumeError, match=r"one slice.*--spacing 1,native,1\)$"):
+        enhance_scan(scan, chosen(1.0))
+    assert enhance_scan(scan, chosen((0.5, None, 0.5))).volume.spatial_shape == (10, 1, 16)
+
+
+@pytest.mark.parametrize("side", [2, 3])
+def test_slices_two_pixels_wide_are_made_thin(side):
+    voxels = np.random.default_rng(0).uniform(1, 900, (side, 9, 4)).astype(np.float32)
+    result = enhance_scan(Volume(voxels, np.diag([1.0, 1.0, 3.0, 1.0])), chosen(1.0)).volume
+    assert result.spatial_shape == (side, 9, 12)
+    assert np.isfinite(result.voxels).all()
+
+
+def test_the_brightness_of_a_result_does_not_depend_on_the_zero_of_its_units(thin):
+    scan = thicken_volume(thin, GAP)
+    ratios = []
+    for offset in (0, -700, -2000):
+        moved = scan.with_voxels(np.where(scan.voxels > 0, scan.voxels, 0) + np.float32(offset))
+        ratios.append(enhance_scan(moved, chosen(1.0, strength=0.0, noise="0")).check.brightest)
+    assert ratios == pytest.approx([ratios[0]] * 3, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "named"),
+    [
+        (1.0, {"--slice-thickness"}),
+        ((0.5, 0.5, 1.0), {"--blur", "--slice-thickness"}),
+        ((0.5, 0.5, None), {"--blur"}),
+    ],
+)
+def test_a_result_that_disagrees_with_its_scan_names_the_options_of_its_grid(thin, spacing, named):
+    scan = thicken_volume(thin, GAP)
+    grid = TargetGrid.of_spacing(scan, spacing, "axial")
+    wrong = grid.place(np.full(grid.shape(scan.spatial_shape), 500.0, np.float32), scan)
+    told = check_result(scan, wrong, grid=grid, scaling=robust_scaling(scan.voxels)).warnings[0]
+    assert {option for option in ("--blur", "--slice-thickness") if option in told} == named
+    assert told.endswith("or use --method spline")

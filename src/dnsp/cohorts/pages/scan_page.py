@@ -28,6 +28,9 @@ _TOLD = (
     "TrainedOn",
     "Scale",
     "Plane",
+    "Factors",
+    "SliceAxis",
+    "Slices",
     "Precision",
     "StoredAs",
     "Acquisition",
@@ -99,16 +102,27 @@ def write_scan_page(before: Volume, after: Volume, *, source: Path, result: Path
 
 
 def _flatten(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Give nested fields as one list of names and values; those that are null are left out."""
+    """Give nested fields as one list of names and values; those that are null are left out.
+
+    Of two fields of one name the first counts: what was found or used comes before what was asked for (``MadeFrom``).
+    """
     flat: dict[str, str] = {}
     for name, value in facts.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value)
+        if name == "Slices" and isinstance(value, dict):
+            flat["Slices of the scan"] = _describe_slices(value)
+        elif isinstance(value, dict):
+            flat = _flatten(value) | flat
         elif isinstance(value, list):
             flat[name] = ", ".join(map(str, value))
         elif value is not None:
             flat[name] = str(value)
     return flat
+
+
+def _describe_slices(slices: Mapping[str, Any]) -> str:
+    thickness, spacing = slices.get("SliceThickness"), slices.get("SpacingBetweenSlices")
+    known_from = slices.get("SliceThicknessFrom")
+    return f"{thickness} mm thick ({known_from}), {spacing} mm apart, {slices.get('SliceProfile')}"
 
 
 def _show(pair: SectionPair) -> dict[str, Any]:

@@ -29,6 +29,7 @@ __all__ = ["require_writable_dicom_series", "write_dicom_series"]
 Array = npt.NDArray[np.float64]
 
 _LARGEST_COSINE = 0.02  # of two voxel axes: a slice cannot be sheared
+_SAME_SPACING = 0.001  # slices whose distances differ by less are those of the source
 _UNSIGNED, _SIGNED = np.iinfo(np.uint16), np.iinfo(np.int16)
 _NARROWEST_LINEAR_WINDOW = 1.0  # the LINEAR function knows none narrower
 
@@ -185,16 +186,22 @@ def _set_grid(dataset: Dataset, volume: Volume, source: DicomSource, folder: Pat
     dataset.PixelSpacing = [_decimal(spacing[1]), _decimal(spacing[0])]  # between rows, between columns
     dataset.ImageOrientationPatient = [_decimal(cosine) for cosine in (*directions[:, 0], *directions[:, 1])]
     dataset.SpacingBetweenSlices = _decimal(spacing[2])
-    dataset.SliceThickness = _decimal(_thickness_mm(source) * spacing[2] / source.slice_spacing_mm)
+    dataset.SliceThickness = _decimal(_thickness_mm(source, spacing[2]))
 
 
-def _thickness_mm(source: DicomSource) -> float:
-    """Read the slice thickness, or take the spacing of the slices where it is missing or makes no sense."""
+def _thickness_mm(source: DicomSource, spacing_mm: float) -> float:
+    """Give the slice thickness: the source's where the slices keep their distance, else their new distance.
+
+    Slices that were made thin have neither the gap nor the overlap of the source. The new distance is taken too where the
+    thickness of the source is missing or makes no sense.
+    """
+    if abs(spacing_mm / source.slice_spacing_mm - 1) >= _SAME_SPACING:
+        return spacing_mm
     try:
         thickness = float(fact(source.dataset, source.frame, "SliceThickness"))
     except (TypeError, ValueError):  # missing, several values, or no number
-        return source.slice_spacing_mm
-    return thickness if isfinite(thickness) and thickness > 0 else source.slice_spacing_mm
+        return spacing_mm
+    return thickness if isfinite(thickness) and thickness > 0 else spacing_mm
 
 
 def _set_place(dataset: Dataset, position: Array) -> None:

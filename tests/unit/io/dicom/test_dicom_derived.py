@@ -78,7 +78,7 @@ def test_the_headers_say_what_is_true(scan, tmp_path):
         assert (one.StudyInstanceUID, one.FrameOfReferenceUID) == (source.StudyInstanceUID, source.FrameOfReferenceUID)
         assert (one.Rows, one.Columns) == (24, 14)
         np.testing.assert_allclose(one.PixelSpacing, (1.2 / 3, 0.9 / 2), rtol=1e-9)
-        assert (float(one.SliceThickness), float(one.SpacingBetweenSlices)) == pytest.approx((1.5, 1.65))
+        assert (float(one.SliceThickness), float(one.SpacingBetweenSlices)) == pytest.approx((1.65, 1.65))
         pixels = one.pixel_array
         assert (one.SmallestImagePixelValue, one.LargestImagePixelValue) == (pixels.min(), pixels.max())
         assert one["SmallestImagePixelValue"].VR == "US"
@@ -151,6 +151,14 @@ def test_neither_volume_nor_source_is_changed(scan, tmp_path):
     assert scan.header.dataset.to_json() == dataset
 
 
+def test_slices_that_keep_their_distance_keep_their_thickness_and_others_have_no_gap(scan, tmp_path):
+    finer_within = scan.with_voxels(np.repeat(scan.voxels, 2, axis=0), rescaled_affine(scan.affine, (2, 1, 1)))
+    finer_across = scan.with_voxels(np.repeat(scan.voxels, 3, axis=2), rescaled_affine(scan.affine, (1, 1, 3)))
+    for name, volume, expected in (("within", finer_within, (3.0, 3.3)), ("across", finer_across, (1.1, 1.1))):
+        first = write(volume, tmp_path / name)[0]
+        assert (float(first.SliceThickness), float(first.SpacingBetweenSlices)) == pytest.approx(expected)
+
+
 def test_an_enhanced_source_gives_classic_images(enhanced, tmp_path, itk_read, assert_same_grid):
     enhanced.datasets[0].save_as(tmp_path / "enhanced", enforce_file_format=True)
     volume = enlarged(read_dicom(tmp_path / "enhanced"))
@@ -159,7 +167,7 @@ def test_an_enhanced_source_gives_classic_images(enhanced, tmp_path, itk_read, a
     assert first.SOPClassUID == pydicom.uid.MRImageStorage
     assert (first.EchoTime, first.RepetitionTime, first.FlipAngle) == (2.52, 1900, 9)
     assert (first.ScanningSequence, first.SequenceVariant) == ("GR", "NONE")
-    assert float(first.SliceThickness) == 1.5
+    assert float(first.SliceThickness) == pytest.approx(1.65)
     assert len(first.SourceImageSequence) == 1
     assert "NumberOfFrames" not in first
 
