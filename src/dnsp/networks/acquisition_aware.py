@@ -261,8 +261,8 @@ class ModulatedNetwork(nn.Module):
 class UncertaintyHead(nn.Module):
     """Convolutions on the network's features that give the standard error of every output pixel.
 
-    The acquisition scales it as a whole: errors are larger where the blur is guessed. It is trained so that 95 % of the absolute
-    errors lie below 1.96 of it.
+    The acquisition scales it as a whole: errors are larger where the blur is guessed.
+    It is trained so that 95 % of the absolute errors lie below 1.96 of it.
 
     Parameters
     ----------
@@ -280,5 +280,8 @@ class UncertaintyHead(nn.Module):
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
         """Turn features, told the acquisition (B, C) or (1, C), into a standard error (B, 1, H, W) on the unit scale."""
-        raw = self.second(functional.relu(self.first(features.float()))) + self.scaling(condition.float())[..., None, None]
+        raw = (
+            self.second(functional.relu(self.first(features.float())))
+            + self.scaling(condition.float())[..., None, None]
+        )
         return functional.pixel_shuffle(functional.softplus(raw - 5), 2).clamp(max=1.0) + 1e-4
