@@ -14,7 +14,7 @@ from dnsp.acquisition.description import AcquisitionBelief
 from dnsp.acquisition.resampling import sinc_matrix
 from dnsp.acquisition.sampling import NYQUIST_FRACTIONS
 
-__all__ = ["deconvolve_enlarge"]
+__all__ = ["cosine_matrix", "deconvolve_enlarge"]
 
 _SIGNAL_AT_NYQUIST = 0.055  # of heads on the unit scale, per coefficient; it falls as one over the frequency
 _SMALLEST_POWER = 1e-4  # of noise and doubt, in units of the signal's: no frequency grows more than 50 times
@@ -50,7 +50,7 @@ def deconvolve_enlarge(images: Tensor, size: tuple[int, int], belief: Acquisitio
     """
     height, width = images.shape[-2:]
     gains = _gains(belief, height, width).to(images)
-    forward_rows, forward_columns = (_cosines(length).to(images) for length in (height, width))
+    forward_rows, forward_columns = (cosine_matrix(length).to(images) for length in (height, width))
     coefficients = forward_rows @ images @ forward_columns.T * gains
     rows, columns = (
         _enlarging(length, out, factor).to(images)
@@ -60,7 +60,7 @@ def deconvolve_enlarge(images: Tensor, size: tuple[int, int], belief: Acquisitio
 
 
 @lru_cache(maxsize=64)
-def _cosines(length: int) -> Tensor:
+def cosine_matrix(length: int) -> Tensor:
     """Give the orthonormal cosine transform (length, length): the mirror image continues the border."""
     orders, places = torch.arange(length, dtype=torch.float64), torch.arange(length, dtype=torch.float64) + 0.5
     matrix: Tensor = torch.cos(pi / length * torch.outer(orders, places)) * (2 / length) ** 0.5
@@ -71,7 +71,7 @@ def _cosines(length: int) -> Tensor:
 @lru_cache(maxsize=64)
 def _enlarging(length: int, out: int, factor: float) -> Tensor:
     """Give the matrix (out, length) from cosine coefficients to the fine grid."""
-    return sinc_matrix(length, out, factor) @ _cosines(length).T
+    return sinc_matrix(length, out, factor) @ cosine_matrix(length).T
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dnsp.acquisition.description import AcquisitionBelief
+from dnsp.acquisition.plausibility import plausible_transfers
 from dnsp.acquisition.sampling import NYQUIST_FRACTIONS, AxisSampling
 
 __all__ = ["AcquisitionEstimator", "EstimatedQuantiles"]
@@ -150,11 +151,17 @@ class AcquisitionEstimator(nn.Module):
             level, spread = max(float(log_noise[1].exp()) - _SMALLEST_NOISE, 0.0), float(log_noise[2] - log_noise[0])
         else:
             level, spread = noise_sigma, 0.0
+        told = (tuple(middle[0]), tuple(middle[1]))
+        sides = [float(side) for side in transfers[2, :, _AT_NYQUIST]]
+        if blur is None:
+            estimated, told = told, plausible_transfers(used.float(), told, noise_sigma=level)
+            for axis in (axis for axis in range(2) if told[axis] != estimated[axis]):
+                sides[axis] = max(sides[axis], told[axis][_AT_NYQUIST])
         return AcquisitionBelief(
             factors=factors,
-            transfers=(tuple(middle[0]), tuple(middle[1])),
+            transfers=told,
             spreads=(width[0], width[1]),
-            sharp_side=None if blur else (float(transfers[2, 0, _AT_NYQUIST]), float(transfers[2, 1, _AT_NYQUIST])),
+            sharp_side=None if blur else (sides[0], sides[1]),
             noise_sigma=level,
             noise_spread=spread,
             blur_known=blur is not None,
