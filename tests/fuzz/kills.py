@@ -158,7 +158,9 @@ def fault_of(path):
 
 
 def files_of(folder):
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    """List the files of a run but for its logs: every run writes its own."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if "logs" not in path.relative_to(folder).parts)
 
 
 def unfinished(folder):

@@ -304,7 +304,7 @@ MADE_FROM = {"low": "../a.nii.gz", "high": "../b.nii.gz", "seed": 0}
 
 
 def make_transform(rng, folder):
-    for name in ("01_low.nii.gz", "01_registration.png"):
+    for name in ("01_low.nii.gz", "01_registration.png", "01_transform.tfm"):
         (folder / name).touch()
     facts = {**MADE_FROM, "transform": [[1.0, 0.0], [0.0, 1.0]], "convention": "fixed world to moving world"}
     return write(rng, folder / "01_transform.json", json.dumps(facts, indent=2))

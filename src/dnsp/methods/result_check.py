@@ -138,7 +138,8 @@ def _advice(grid: TargetGrid, *, given: bool) -> str:
 
 
 def _first_frame(volume: Volume) -> Any:
-    return np.asarray(volume.voxels[..., 0] if volume.voxels.ndim == 4 else volume.voxels)
+    frame = volume.voxels[..., 0] if volume.voxels.ndim == 4 else volume.voxels
+    return np.require(frame, requirements="W")  # torch takes no array that cannot be written to
 
 
 def _spread(count: int) -> Tensor:
