@@ -41,7 +41,7 @@ def constant_comment(full_name: str) -> str:
     """Give the ``#:`` comment of a constant, from the module that defines it; empty if there is none."""
     package, _, name = full_name.rpartition(".")
     value = getattr(importlib.import_module(package), name)
-    below = [package, *(f"{package}.{info.name}" for info in pkgutil.iter_modules(_paths(package)))]
+    below = [package, *(info.name for info in pkgutil.walk_packages(_paths(package), f"{package}."))]
     for module_name in below:
         module = importlib.import_module(module_name)
         if vars(module).get(name) is not value:

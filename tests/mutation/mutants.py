@@ -32,15 +32,20 @@ SECONDS = 60  # of processor time; a mutant that takes more is noticed
 
 UNIT = "tests/unit"
 TESTS = {
-    "volume": {"volume.py": [f"{UNIT}/test_volume.py", "tests/properties/test_volume_properties.py"]},
+    "volume": {
+        f"volume/{name}.py": [f"{UNIT}/test_volume.py", "tests/properties/test_volume_properties.py"]
+        for name in ("grid", "intensity_scaling", "slice_by_slice", "volume")
+    },
     "io": {
         "io/atomic.py": [f"{UNIT}/io/test_atomic.py"],
         "io/file_access.py": [f"{UNIT}/io/test_file_access.py"],
         "io/inputs.py": ["tests/cli/test_outputs_and_settings.py"],
         "io/mgh.py": [f"{UNIT}/io/test_mgh.py"],
         "io/names.py": [f"{UNIT}/io/test_names.py", f"{UNIT}/io/test_nifti.py"],
-        "io/nifti.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("", "_refusals", "_writing", "_header")],
-        "io/nifti_header.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("_header", "_writing", "")],
+        "io/nifti/files.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("", "_refusals", "_writing")],
+        "io/nifti/header.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("_header", "_writing", "")],
+        "io/nifti/reading.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("", "_refusals", "_header")],
+        "io/nifti/writing.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("_writing", "", "_header")],
         "io/stored_voxels.py": [
             f"{UNIT}/io/test_nifti.py",
             f"{UNIT}/io/test_nifti_refusals.py",
@@ -58,6 +63,7 @@ TESTS = {
         for name in (
             "extreme_patches",
             "gaussian_of_gram",
+            "learnable_sharpness",
             "loss",
             "loss_settings",
             "low_rank",

@@ -15,7 +15,7 @@ from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 from dnsp.errors import SettingError, VolumeError
 from dnsp.io.brainweb import right_brainweb_axes
-from dnsp.io.nifti_header import affine_mm, derive_header
+from dnsp.io.nifti.header import affine_mm, derive_header
 from dnsp.io.non_finite import require_fill, settle_non_finite
 from dnsp.io.scan import read_scan
 from dnsp.volume import Volume

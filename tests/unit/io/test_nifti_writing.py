@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-import dnsp.io.nifti
+import dnsp.io.nifti.writing
 from dnsp.errors import VolumeError
 from dnsp.io import read_nifti, require_writable_nifti, write_nifti
 from dnsp.volume import Volume
@@ -109,7 +109,7 @@ def test_writing_that_fails_half_way_changes_nothing(
     if overwrite:
         write_nifti(oblique_volume, tmp_path / name)
     before = listing(tmp_path)
-    pieces_of = dnsp.io.nifti._pieces_of
+    pieces_of = dnsp.io.nifti.writing._pieces_of
 
     def broken(voxels, storage):
         for count, piece in enumerate(pieces_of(voxels, storage)):
@@ -118,7 +118,7 @@ def test_writing_that_fails_half_way_changes_nothing(
                 raise problem
             yield piece
 
-    monkeypatch.setattr(dnsp.io.nifti, "_pieces_of", broken)
+    monkeypatch.setattr(dnsp.io.nifti.writing, "_pieces_of", broken)
     expected = VolumeError if isinstance(problem, OSError) else KeyboardInterrupt
     with pytest.raises(expected) as caught:
         write_nifti(oblique_volume, tmp_path / name, overwrite=overwrite)

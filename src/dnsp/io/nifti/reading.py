@@ -1,4 +1,4 @@
-"""Read and write NIfTI-1 and NIfTI-2 files: .nii, .nii.gz and .hdr/.img pairs."""
+"""Read NIfTI-1 and NIfTI-2 files: .nii, .nii.gz and .hdr/.img pairs."""
 
 from __future__ import annotations
 
@@ -6,42 +6,29 @@ import gzip
 import logging
 import warnings
 import zlib
-from contextlib import ExitStack
-from io import BytesIO
-from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.spatialimages import HeaderDataError
 
 from dnsp.errors import DataWarning, VolumeError
-from dnsp.io.atomic import replace_file, require_writable
 from dnsp.io.file_access import is_gzip, one_line, open_file
 from dnsp.io.formats import SNIFFED_BYTES, describe_foreign
-from dnsp.io.nifti_header import affine_mm, derive_header, header_type, shift_without_forms_mm
+from dnsp.io.nifti.files import existing_files_of, is_compressed
+from dnsp.io.nifti.header import BAD_HEADER, affine_mm, header_type
 from dnsp.io.non_finite import require_fill, settle_non_finite
-from dnsp.io.storage import FLOAT32, Storage
 from dnsp.io.stored_voxels import StoredVoxels, read_stored_voxels
 from dnsp.volume import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from nibabel.nifti1 import Nifti1Header
 
-__all__ = ["COMPRESSION_LEVEL", "read_nifti", "require_writable_nifti", "write_nifti"]
+__all__ = ["read_nifti"]
 
 _EXTENSION_FLAG_BYTES = 4
-# Of 9: a scan enhanced to 576 x 576 x 181 took 4.3, 4.6, 5.2 and 8.1 s at levels 1, 4, 6 and 9, for 126, 117, 116 and
-# 116 MB.
-#: The level of gzip that files are written with.
-COMPRESSION_LEVEL = 4
-_GZIP_BITS = 31  # zlib's word for: with the header and checksum of gzip
 _SILENT = logging.getLogger(f"{__name__}.silent")  # takes what nibabel would log on mending a header
 _SILENT.disabled = True
-_BAD_HEADER = (HeaderDataError, ValueError, OverflowError)  # what nibabel raises on a bad header
 
 
 def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Volume:
@@ -89,7 +76,7 @@ def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Vol
     """
     require_fill(fill_non_finite)
     path = Path(path)
-    files = _existing_files_of(path)
+    files = existing_files_of(path)
     single = len(files) == 1
     try:
         with warnings.catch_warnings():
@@ -107,7 +94,7 @@ def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Vol
         raise VolumeError(f"{path}: cannot be read ({reason}); check the path and its permissions") from error
     except MemoryError as error:
         raise VolumeError(f"{path}: too large for the memory ({one_line(error)}); is its header damaged?") from error
-    except _BAD_HEADER as error:
+    except BAD_HEADER as error:
         raise VolumeError(f"{path}: its header makes no sense ({one_line(error)}); convert the scan again") from error
     settle_non_finite(voxels, fill_non_finite, path)
     for file in files:
@@ -118,140 +105,11 @@ def read_nifti(path: str | Path, *, fill_non_finite: float | None = None) -> Vol
         raise VolumeError(f"{path}: {error}; repair the sform or qform of its header") from error
 
 
-def require_writable_nifti(path: str | Path, *, overwrite: bool = False) -> None:
-    """Refuse, before any work is done, a path that `write_nifti` could not write to.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file to be written; of a .hdr/.img pair, either.
-    overwrite : bool
-        Whether a file that is there already may be replaced.
-
-    Raises
-    ------
-    VolumeError
-        If the name is none of a NIfTI file, the file exists, or no file can be made in its folder.
-    """
-    for file in _files_of(Path(path)):
-        require_writable(file, overwrite=overwrite, error=VolumeError)
-
-
-def write_nifti(
-    volume: Volume,
-    path: str | Path,
-    *,
-    overwrite: bool = False,
-    storage: Storage = FLOAT32,
-    compression: int = COMPRESSION_LEVEL,
-) -> None:
-    """Write a scan, by default as float32 without scaling; the file appears whole or not at all.
-
-    What the header of `volume` says is kept, and its qform and sform follow the grid, each with its own code:
-    `dnsp.io.nifti_header.derive_header` has the rules. Of a pair, the .img file is moved into place before the .hdr.
-
-    Parameters
-    ----------
-    volume : Volume
-        The scan. Its header is that of a NIfTI file, or None.
-    path : str or Path
-        The file to be written. Its name tells the format: .nii or .nii.gz; .hdr or .img for the pair, or these with .gz.
-    overwrite : bool
-        Whether a file that is there already may be replaced.
-    storage : Storage
-        The type of the numbers in the file and their scale factor, from `dnsp.io.choose_storage`.
-    compression : int
-        Of a compressed file, from 0 (none) to 9 (smallest and slowest).
-
-    Raises
-    ------
-    VolumeError
-        If the path is refused (see `require_writable_nifti`), the header cannot hold the scan, or the system refuses
-        to write (a full disk, a quota).
-
-    Warns
-    -----
-    DataWarning
-        If the source's qform and sform codes are both 0 and its voxels had another size: programs then disagree on
-        where the result lies.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_nifti(Volume(np.ones((4, 4, 2)), np.eye(4)), f"{folder}/scan.nii.gz")
-    ...     read_nifti(f"{folder}/scan.nii.gz")
-    Volume(4 x 4 x 2 voxels, 1 x 1 x 1 mm, intensities 1 to 1)
-    """
-    path = Path(path)
-    files = _files_of(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy's on forms with absurd numbers, which are then dropped
-            header = derive_header(volume, single=len(files) == 1)
-            header.set_data_dtype(storage.dtype)
-            if storage.dtype.kind in "iu":
-                header.set_slope_inter(storage.slope, storage.inter)
-    except _BAD_HEADER as error:
-        raise VolumeError(
-            f"{path}: NIfTI cannot hold this scan ({one_line(error)}); write it without the header of its source"
-        ) from error
-    if (shift := shift_without_forms_mm(volume.header, header)) is not None:
-        warnings.warn(
-            f"{path}: its source has a qform and an sform code of 0, so programs place it by its voxel sizes alone: nibabel "
-            "and SPM show the result in place, ITK and 3D Slicer {:g} x {:g} x {:g} mm off; set the sform or qform of the "
-            "source first to avoid this".format(*shift),
-            DataWarning,
-            stacklevel=2,
-        )
-    packed = BytesIO()
-    header.write_to(packed)
-    start, voxels = [packed.getvalue()], _pieces_of(volume.voxels, storage)
-    contents = [chain(start, voxels)] if len(files) == 1 else [start, voxels]
-    with ExitStack() as stack:
-        for file, pieces in zip(files, contents, strict=True):
-            temporary = stack.enter_context(replace_file(file, overwrite=overwrite, error=VolumeError))
-            _write_pieces(temporary, pieces, compression)
-
-
-def _files_of(path: Path) -> list[Path]:
-    """Name the file that holds header and voxels, or the file of the header and that of the voxels."""
-    name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
-        return [path]
-    ending = next((ending for ending in (".hdr", ".img", ".hdr.gz", ".img.gz") if name.endswith(ending)), None)
-    if ending is None:
-        raise VolumeError(
-            f"{path}: not a name of a NIfTI file; it must end in .nii, .nii.gz, .hdr, .img or these with .gz"
-        )
-    written = path.name[-len(ending) :]
-    pair = [half.upper() if written.isupper() else half for half in (".hdr", ".img")]
-    compressed = written[4:]  # ".gz" in the same letters, or nothing
-    return [path.with_name(path.name[: -len(ending)] + half + compressed) for half in pair]
-
-
-def _existing_files_of(path: Path) -> list[Path]:
-    """Name the files to read: of a pair, one half may be compressed and the other not."""
-    files = _files_of(path)
-    if len(files) == 1:
-        return files
-    found = []
-    for file in files:
-        plain = file.with_suffix("") if _is_compressed(file) else file
-        other = plain if file != plain else plain.with_name(plain.name + (".GZ" if plain.suffix.isupper() else ".gz"))
-        found.append(other if other.is_file() and not file.is_file() else file)
-    return found
-
-
-def _is_compressed(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
-
-
 def _warn_of_misleading_name(path: Path) -> None:
     """Warn where a name and its content do not agree on gzip: other programs go by the name."""
-    if is_gzip(path) == _is_compressed(path):
+    if is_gzip(path) == is_compressed(path):
         return
-    if _is_compressed(path):
+    if is_compressed(path):
         why = f"not gzip-compressed although its name ends in {path.suffix}; rename it to {path.stem}"
     else:
         why = f"gzip-compressed although its name does not end in .gz; rename it to {path.name}.gz"
@@ -311,22 +169,3 @@ def _read_voxels(path: Path, header: Nifti1Header, *, single: bool) -> npt.NDArr
     shape = tuple(int(length) for length in header.get_data_shape())
     stored = StoredVoxels(shape, header.get_data_dtype(), offset, slope, 0.0 if inter is None else inter)
     return read_stored_voxels(path, stored)
-
-
-def _pieces_of(voxels: npt.NDArray[Any], storage: Storage) -> Iterator[bytes]:
-    """Cut voxels into the bytes of one slice after the other, i running fastest as in the file."""
-    slowest_first = voxels.T
-    for index in np.ndindex(slowest_first.shape[:-2]):
-        yield storage.encode(slowest_first[index]).tobytes()
-
-
-def _write_pieces(path: Path, pieces: Iterable[bytes], compression: int) -> None:
-    with path.open("wb") as stream:
-        if not _is_compressed(path):
-            stream.writelines(pieces)
-            return
-        # Not gzip.GzipFile: it tries once more to write when it is collected, and complains aloud on a full disk.
-        compressor = zlib.compressobj(compression, wbits=_GZIP_BITS)
-        for piece in pieces:
-            stream.write(compressor.compress(piece))
-        stream.write(compressor.flush())

@@ -17,9 +17,11 @@ from nibabel.spatialimages import HeaderDataError
 if TYPE_CHECKING:
     from dnsp.volume import Volume
 
-__all__ = ["affine_mm", "derive_header", "header_type", "shift_without_forms_mm"]
+__all__ = ["BAD_HEADER", "affine_mm", "derive_header", "header_type", "shift_without_forms_mm"]
 
 Array = npt.NDArray[Any]
+
+BAD_HEADER = (HeaderDataError, ValueError, OverflowError)  # what nibabel raises on a bad header
 
 _ALIGNED = 2  # the code of a form that places the voxels in some other, unnamed, coordinate system
 _MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}  # metre, millimetre, micrometre; an unknown unit is taken for millimetres
