@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dnsp.cohorts import scan_files
+from dnsp.cohorts import processing
 from dnsp.io import sidecar
 
 SPLINE = ("--method", "spline")
@@ -228,7 +228,7 @@ def test_a_kill_between_the_image_and_its_json_is_mended(dnsp, scan, tmp_path, m
     # Killed before the new image replaces the old one: the old one keeps its own .json.
     with monkeypatch.context() as killed:
         killed.setattr(sidecar, "finish_sidecar", lambda *_: False)
-        killed.setattr(scan_files, "write_nifti", lambda *_, **__: None)
+        killed.setattr(processing, "write_nifti", lambda *_, **__: None)
         dnsp("enhance", scan, "-o", cut, *call, "--scale", 3)
     assert (
         "made before from other settings (Scale 2 instead of 3)"

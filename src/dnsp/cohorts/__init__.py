@@ -4,7 +4,9 @@ from dnsp.cohorts.degradation import degrade_file, degrade_files
 from dnsp.cohorts.demo import run_demo
 from dnsp.cohorts.enhance_cohort import enhance_bids, enhance_files, summarise_cohort
 from dnsp.cohorts.enhancement import enhance_file
-from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, find_inputs, process_file
+from dnsp.cohorts.file_options import FileOptions
+from dnsp.cohorts.input_scans import find_inputs
+from dnsp.cohorts.processing import ProcessedScan, process_file
 from dnsp.cohorts.settings import EnhancementSettings
 
 __all__ = [

@@ -6,7 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from dnsp.acquisition import DegradationSettings, apply_degradation
-from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, find_inputs, make_output_folders, process_file
+from dnsp.cohorts.file_options import FileOptions
+from dnsp.cohorts.input_scans import find_inputs, make_output_folders
+from dnsp.cohorts.processing import ProcessedScan, process_file
 from dnsp.io import nifti_stem
 from dnsp.jobs import Job, JobCallback, JobResult, run_jobs
 from dnsp.volume import Volume

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dnsp.cohorts.derivatives import begin_derivatives, derivative_path, source_uri
 from dnsp.cohorts.enhancement import FileOutcome, enhance_file, own_fields
 from dnsp.cohorts.failures import FailureRecords
+from dnsp.cohorts.file_options import FileOptions
+from dnsp.cohorts.input_scans import find_inputs_of_all, make_output_folders, name_below, require_separate
 from dnsp.cohorts.pages import require_page_packages, write_index
-from dnsp.cohorts.scan_files import FileOptions, find_inputs, make_output_folders, require_separate, result_name
 from dnsp.cohorts.settings import EnhancementSettings
 from dnsp.data.bids import BidsScan, BidsSelection, find_bids_scans, read_bids_metadata
-from dnsp.errors import DataError, DataWarning, DnspError, MissingExtraError, SettingError
+from dnsp.errors import DataError, DataWarning, MissingExtraError, SettingError
 from dnsp.jobs import DaskCluster, Job, JobCallback, JobResult, LocalProcesses, run_jobs
 
 __all__ = ["enhance_bids", "enhance_files", "summarise_cohort"]
@@ -82,16 +83,12 @@ def enhance_files(
     if isinstance(workers, DaskCluster):  # its workers may work in another folder
         sources, output = [path.absolute() for path in sources], output.absolute()
         settings = settings.with_absolute_paths()
-    inputs = _find_all(sources, output, options)
+    inputs = find_inputs_of_all(sources, output, options)
     make_output_folders(inputs, output)
     in_folder = all(target != output for _, target in inputs)
-    index = output / "index.html" if in_folder and options.page else None
-    scans = [
-        _ScanJob(_name_below(sources, scan), target, partial(_enhance_plain, scan, target, settings, options, index))
-        for scan, target in inputs
-    ]
+    scans = [_Scan(name_below(sources, scan), scan, target, partial(_plain_fields, scan)) for scan, target in inputs]
     folder = output if in_folder else None
-    return _enhance(scans, workers=workers, callback=callback, folder=folder, with_index=options.page)
+    return _enhance(scans, settings, options, folder=folder, workers=workers, callback=callback)
 
 
 def enhance_bids(
@@ -143,16 +140,13 @@ def enhance_bids(
     require_separate(inputs)
     begin_derivatives(dataset, output)
     make_output_folders(inputs, output)
-    index = output / "index.html" if options.page else None
     scans = [
-        _ScanJob(
-            scan.path.relative_to(dataset).as_posix(),
-            target,
-            partial(_enhance_bids_scan, scan, dataset, target, settings, options, index),
+        _Scan(
+            scan.path.relative_to(dataset).as_posix(), scan.path, target, partial(_bids_fields, scan, dataset, settings)
         )
         for scan, (_, target) in zip(found, inputs, strict=True)
     ]
-    return _enhance(scans, workers=workers, callback=callback, folder=output, with_index=options.page)
+    return _enhance(scans, settings, options, folder=output, workers=workers, callback=callback)
 
 
 def summarise_cohort(output: str | Path) -> Path:
@@ -182,35 +176,39 @@ def summarise_cohort(output: str | Path) -> Path:
     return write_index(folder, FailureRecords(folder).write_table())
 
 
-class _ScanJob(NamedTuple):
+class _Scan(NamedTuple):
+    """A scan of a cohort, and what gives the further fields of its result's .json."""
+
     name: str
-    output: Path
-    work: Callable[..., FileOutcome]
+    path: Path
+    target: Path
+    read_fields: Callable[[], dict[str, Any]]
 
 
 def _enhance(
-    scans: Sequence[_ScanJob],
+    scans: Sequence[_Scan],
+    settings: EnhancementSettings,
+    options: FileOptions,
     *,
+    folder: Path | None,
     workers: LocalProcesses | DaskCluster | None,
     callback: JobCallback | None,
-    folder: Path | None,
-    with_index: bool,
 ) -> list[JobResult]:
     """Do the jobs; with the folder of the results, keep a record of those that fail, and write the index of the cohort."""
     callback = callback or JobCallback()
+    index = folder / "index.html" if folder and options.page else None
+    work = partial(_enhance_one, settings=settings, options=options, index=index)
     if workers is None:
-        told = {"on_slice": callback.on_progress, "on_refinement": callback.on_refinement}
-        jobs = [Job(scan.name, scan.output, partial(scan.work, **told)) for scan in scans]
-    else:
-        jobs = [Job(scan.name, scan.output, scan.work) for scan in scans]
+        work = partial(work, on_slice=callback.on_progress, on_refinement=callback.on_refinement)
+    jobs = [Job(scan.name, scan.target, partial(work, scan)) for scan in scans]
     if folder is None:
         return run_jobs(jobs, callback=callback, workers=workers)
     records = FailureRecords(folder)
     try:
-        return run_jobs(jobs, callback=_Recorder(callback, records), workers=workers)
+        return run_jobs(jobs, callback=records.recording(callback), workers=workers)
     finally:
         failed = records.write_table()
-        if with_index:
+        if index is not None:
             write_index(folder, failed)
 
 
@@ -223,105 +221,35 @@ def _require_packages(options: FileOptions) -> None:
         raise MissingExtraError("matplotlib", extra="report")
 
 
-class _Recorder(JobCallback):
-    """Keep a record of each scan that fails, and pass everything on."""
-
-    def __init__(self, follower: JobCallback, records: FailureRecords) -> None:
-        self._follower, self._records = follower, records
-
-    def on_start(self, total: int) -> None:
-        self._follower.on_start(total)
-
-    def on_job(self, name: str) -> None:
-        self._follower.on_job(name)
-
-    def on_progress(self, done: int, total: int) -> None:
-        self._follower.on_progress(done, total)
-
-    def on_refinement(self, seconds: int, given: int) -> None:
-        self._follower.on_refinement(seconds, given)
-
-    def on_job_value(self, name: str, value: object) -> None:
-        self._follower.on_job_value(name, value)
-
-    def on_job_end(self, name: str, error: DnspError | None) -> None:
-        self._records.update(name, error)
-        self._follower.on_job_end(name, error)
-
-
-def _enhance_plain(
-    scan: Path,
-    target: Path,
+def _enhance_one(
+    scan: _Scan,
+    *,
     settings: EnhancementSettings,
     options: FileOptions,
     index: Path | None,
-    *,
     on_slice: Callable[[int, int], None] | None = None,
     on_refinement: Callable[[int, int], None] | None = None,
 ) -> FileOutcome:
-    fields = {name: value for name, value in own_fields(scan).items() if name != "Sources"}
     return enhance_file(
-        scan,
-        target,
+        scan.path,
+        scan.target,
         settings,
         options=options,
-        fields=fields,
+        fields=scan.read_fields(),  # in the job, so that what cannot be read is about this scan alone
         index=index,
         on_slice=on_slice,
         on_refinement=on_refinement,
     )
 
 
-def _enhance_bids_scan(
-    scan: BidsScan,
-    dataset: Path,
-    target: Path,
-    settings: EnhancementSettings,
-    options: FileOptions,
-    index: Path | None,
-    *,
-    on_slice: Callable[[int, int], None] | None = None,
-    on_refinement: Callable[[int, int], None] | None = None,
-) -> FileOutcome:
+def _plain_fields(scan: Path) -> dict[str, Any]:
+    return {name: value for name, value in own_fields(scan).items() if name != "Sources"}
+
+
+def _bids_fields(scan: BidsScan, dataset: Path, settings: EnhancementSettings) -> dict[str, Any]:
     try:
         fields = read_bids_metadata(scan, dataset)
     except DataError as error:
         warnings.warn(str(error), DataWarning, stacklevel=2)
         fields = {}
-    fields |= {
-        "Sources": [source_uri(scan, dataset)],
-        "Resolution": settings.grid,
-    }
-    return enhance_file(
-        scan.path,
-        target,
-        settings,
-        options=options,
-        fields=fields,
-        index=index,
-        on_slice=on_slice,
-        on_refinement=on_refinement,
-    )
-
-
-def _find_all(sources: Sequence[Path], output: Path, options: FileOptions) -> list[tuple[Path, Path]]:
-    if len(sources) == 1:
-        return find_inputs(sources[0], output, options=options)
-    if output.exists() and not output.is_dir():
-        raise DataError(f"{output}: this is a file; for several scans, name a folder with --output")
-    inputs: list[tuple[Path, Path]] = []
-    for source in sources:
-        target = output / source.resolve().name
-        whole = target if options.dicom else output / result_name(source)
-        if source.is_dir():
-            found = find_inputs(source, target, options=options)
-            inputs += [(scan, whole if place == target else place) for scan, place in found]
-        else:
-            inputs.append((source, whole))
-    return require_separate(inputs)
-
-
-def _name_below(sources: Sequence[Path], scan: Path) -> str:
-    """Name a scan by its path below the folder that was given, or by its file name."""
-    folder = next((source for source in sources if source in scan.parents), None)
-    return scan.name if folder is None else scan.relative_to(folder).as_posix()
+    return fields | {"Sources": [source_uri(scan, dataset)], "Resolution": settings.grid}

@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from dnsp._version import __version__
+from dnsp.cohorts.file_options import FileOptions
 from dnsp.cohorts.made_from import is_done
 from dnsp.cohorts.pages import page_path, write_scan_page
-from dnsp.cohorts.scan_files import FileOptions, ProcessedScan, companion_path, process_file
+from dnsp.cohorts.processing import ProcessedScan, companion_path, process_file
 from dnsp.cohorts.settings import EnhancementSettings
 from dnsp.errors import DataError, DataWarning, VolumeError
 from dnsp.io import read_scan, scan_stem, stated_slices
@@ -125,7 +126,8 @@ def enhance_file(
                 raise VolumeError(message)
             warnings.warn(f"{source}: {message}", DataWarning, stacklevel=2)
         thickest = int(np.argmax(volume.spacing_mm))
-        if not np.isclose(enhanced.volume.spacing_mm[thickest], volume.spacing_mm[thickest]):
+        is_other_spacing = not np.isclose(enhanced.volume.spacing_mm[thickest], volume.spacing_mm[thickest])
+        if is_other_spacing or "Slices" in enhanced.facts:
             for name in _ABOUT_SLICES:  # they are those of the scan, not of the result
                 kept.pop(name, None)
         maps = {} if enhanced.standard_error is None else {_UNCERTAINTY: enhanced.standard_error}

@@ -10,6 +10,7 @@ from dnsp.io.atomic import make_folder
 from dnsp.io.names import make_file_name
 from dnsp.io.sidecar import read_sidecar_fields, write_json
 from dnsp.io.tables import write_table
+from dnsp.jobs import JobCallback
 
 __all__ = ["FailureRecords"]
 
@@ -48,6 +49,10 @@ class FailureRecords:
         make_folder(self._records, error=DataError)
         write_json(record, {"scan": scan, "error": " ".join(str(error).split())}, overwrite=True, error=DataError)
 
+    def recording(self, callback: JobCallback) -> JobCallback:
+        """Give a callback that updates these records after each job, and passes everything on to `callback`."""
+        return _Recorder(callback, self)
+
     def write_table(self) -> list[tuple[str, str]]:
         """Write ``failed.tsv``, or remove it if no scan failed; give its rows: the scans and their errors.
 
@@ -63,3 +68,29 @@ class FailureRecords:
         else:
             (self._folder / _TABLE).unlink(missing_ok=True)
         return rows
+
+
+class _Recorder(JobCallback):
+    """Keep a record of each scan that fails, and pass everything on to another callback."""
+
+    def __init__(self, follower: JobCallback, records: FailureRecords) -> None:
+        self._follower, self._records = follower, records
+
+    def on_start(self, total: int) -> None:
+        self._follower.on_start(total)
+
+    def on_job(self, name: str) -> None:
+        self._follower.on_job(name)
+
+    def on_progress(self, done: int, total: int) -> None:
+        self._follower.on_progress(done, total)
+
+    def on_refinement(self, seconds: int, given: int) -> None:
+        self._follower.on_refinement(seconds, given)
+
+    def on_job_value(self, name: str, value: object) -> None:
+        self._follower.on_job_value(name, value)
+
+    def on_job_end(self, name: str, error: DnspError | None) -> None:
+        self._records.update(name, error)
+        self._follower.on_job_end(name, error)

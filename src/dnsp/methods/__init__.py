@@ -7,7 +7,8 @@ from dnsp.methods.device import Precision, choose_device, choose_precision, set_
 from dnsp.methods.enhanced_scan import EnhancedScan, enhance_scan
 from dnsp.methods.enhancement import enhance
 from dnsp.methods.interpolation import enlarge_bicubic, enlarge_sinc, enlarge_spline
-from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv, lrtv_objective
+from dnsp.methods.lrtv import lrtv, lrtv_objective
+from dnsp.methods.lrtv_settings import TUNED_LRTV, LRTVSettings
 from dnsp.methods.network import Method, NetworkMethod, StackMethod
 from dnsp.methods.result_check import ResultCheck, check_result
 from dnsp.methods.srsw import SRSW

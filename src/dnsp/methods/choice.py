@@ -14,8 +14,9 @@ from dnsp.methods.acquisition_options import Blur, Noise
 from dnsp.methods.device import Precision, choose_device, choose_precision
 from dnsp.methods.grid_method import INTERPOLATION_ON_GRIDS, GridMethod
 from dnsp.methods.interpolation import enlarge_bicubic, enlarge_sinc, enlarge_spline
-from dnsp.methods.lrtv import TUNED_LRTV, LRTVSettings, lrtv
+from dnsp.methods.lrtv import lrtv
 from dnsp.methods.lrtv_on_grid import LRTVOnGrid
+from dnsp.methods.lrtv_settings import TUNED_LRTV, LRTVSettings
 from dnsp.methods.network import Method, NetworkMethod, StackMethod
 from dnsp.methods.refinement import RefinementSettings
 from dnsp.methods.srsw import SRSW

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from dnsp.acquisition import AxisSampling, Slices
 from dnsp.methods.grid_method import INTERPOLATION_ON_GRIDS, Samplings, samplings_of
-from dnsp.methods.lrtv import LRTVSettings, solve_lrtv
+from dnsp.methods.lrtv import solve_lrtv
+from dnsp.methods.lrtv_settings import LRTVSettings
 from dnsp.methods.observation import Observation
 from dnsp.methods.target_grid import TargetGrid
 from dnsp.volume import IntensityScaling, Volume

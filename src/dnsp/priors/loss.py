@@ -9,17 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from dnsp.errors import SettingError, TrainingError
+from dnsp.priors.learnable_sharpness import FilterInit, LearnableSharpnessPrior, neighbourhood_energy
 from dnsp.priors.loss_settings import Form, LossSettings, PriorName, Reduction, Term
 from dnsp.priors.low_rank import LowRankPrior
-from dnsp.priors.sharpness import (
-    Border,
-    FilterInit,
-    LaplacianNormalisation,
-    LearnableSharpnessPrior,
-    SharpnessPrior,
-    neighbourhood_energy,
-    response_variance,
-)
+from dnsp.priors.sharpness import Border, LaplacianNormalisation, SharpnessPrior, response_variance
 from dnsp.priors.total_variation import TotalVariationPrior
 
 if TYPE_CHECKING:

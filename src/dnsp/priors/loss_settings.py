@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from dnsp.errors import SettingError
+from dnsp.priors.learnable_sharpness import FilterInit
 from dnsp.priors.low_rank import require_delta
-from dnsp.priors.sharpness import Border, FilterInit, LaplacianNormalisation
+from dnsp.priors.sharpness import Border, LaplacianNormalisation
 
 __all__ = ["Form", "LossSettings", "PriorName", "Reduction", "Term"]
 

@@ -7,7 +7,8 @@ import torch
 
 from dnsp.errors import SettingError
 from dnsp.priors import LearnableSharpnessPrior, SharpnessPrior, laplacian_kernel, laplacian_variance
-from dnsp.priors.sharpness import neighbourhood_energy, response_variance
+from dnsp.priors.learnable_sharpness import neighbourhood_energy
+from dnsp.priors.sharpness import response_variance
 
 
 def random_images(*shape: int, seed: int = 0) -> torch.Tensor:
