@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["apply_degradation", "degrade"]
 
 
-def degrade(  # noqa: PLR0913
+def degrade(
     scan: AnyScan,
     *,
     degradation: DegradationName | None = None,

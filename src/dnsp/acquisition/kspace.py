@@ -85,14 +85,14 @@ def _through_kspace(images: Tensor, *, scale: int, same_grid: bool) -> Tensor:
     if scale < 1:
         raise SettingError(f"scale must be a whole number of at least 1, not {scale}")
     rows, columns = (
-        _kspace_matrix(length, scale, same_grid).to(device=images.device, dtype=images.dtype)
+        _kspace_matrix(length, scale, same_grid=same_grid).to(device=images.device, dtype=images.dtype)
         for length in images.shape[-2:]
     )
     return (rows @ images @ columns.T).abs()
 
 
 @lru_cache(maxsize=64)
-def _kspace_matrix(length: int, scale: int, same_grid: bool) -> Tensor:  # noqa: FBT001
+def _kspace_matrix(length: int, scale: int, *, same_grid: bool) -> Tensor:
     """Give the matrix, in float64, that takes a line through k-space: transform, central 1/s, inverse transform.
 
     Written out, the two transforms and what lies between are one real matrix, an interpolation with the kernel of

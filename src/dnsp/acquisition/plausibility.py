@@ -46,13 +46,14 @@ def plausible_transfers(
     power = (rows @ slices @ columns.T).square().mean(0)
     low_rows, low_columns = power[: max(3 * height // 10, 1)], power[:, : max(3 * width // 10, 1)]
     found = []
-    for fine, told in (
+    for fine, transfer in (
         (low_columns[4 * height // 5 :], transfers[0]),
         (low_rows[:, 4 * width // 5 :], transfers[1]),
     ):
         detail = sqrt(max(float(fine.mean()) - noise_sigma**2, 0.0))
-        if detail > _IMPLAUSIBLE * max(told[_AT_NYQUIST], _LEAST_LEFT):
+        if detail > _IMPLAUSIBLE * max(transfer[_AT_NYQUIST], _LEAST_LEFT):
             at_nyquist = min(detail / _DETAIL_OF_HEADS, 1.0)
-            told = tuple(at_nyquist ** (fraction**2) for fraction in NYQUIST_FRACTIONS)  # noqa: PLW2901
-        found.append(told)
+            found.append(tuple(at_nyquist ** (fraction**2) for fraction in NYQUIST_FRACTIONS))
+        else:
+            found.append(transfer)
     return found[0], found[1]

@@ -163,11 +163,11 @@ class TrainingProgress(ProgressBar, TrainingCallback):
         self.say(", ".join(f"{number} {name.replace('_', ' ')}" for name, number in counts.items()))
         self._bar.update(self._steps, completed=done, total=steps, visible=True)
 
-    def on_step(self, step: int, loss: float) -> None:  # noqa: ARG002
+    def on_step(self, step: int, loss: float) -> None:
         """Count a step and show its loss."""
         self._bar.update(self._steps, advance=1, figures=f"loss {float(loss):.3e}{self._psnr}")
 
-    def on_epoch(self, epoch: int, terms: Mapping[str, float], psnr_db: float | None) -> None:  # noqa: ARG002
+    def on_epoch(self, epoch: int, terms: Mapping[str, float], psnr_db: float | None) -> None:
         """Show the PSNR of the validation subjects."""
         if psnr_db is not None:
             self._psnr = f"  PSNR {psnr_db:.2f} dB"

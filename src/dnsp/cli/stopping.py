@@ -18,7 +18,7 @@ __all__ = ["STOPPED", "StoppedBySignal", "raise_when_stopped", "stop_on_signals"
 STOPPED = "stopped; no file is left half-written; run the same command again to continue or to start again"
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-_raising = False  # whether a signal is raised as an error, or ends the process where it is
+_raising = threading.Event()  # set while a signal is raised as an error; else it ends the process where it is
 
 
 class StoppedBySignal(BaseException):  # no error, like KeyboardInterrupt
@@ -57,13 +57,12 @@ def stop_on_signals() -> list[tuple[int, object]]:
 @contextmanager
 def raise_when_stopped() -> Iterator[None]:
     """Raise `StoppedBySignal` within the block, so that what is being written is removed on the way out."""
-    global _raising  # noqa: PLW0603  # signal handlers are global too
     before = stop_on_signals()
-    _raising = True
+    _raising.set()
     try:
         yield
     finally:
-        _raising = False
+        _raising.clear()
         for number, handler in before:
             signal.signal(number, handler)  # type: ignore[arg-type]  # what getsignal gave
 
@@ -72,7 +71,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
     for other in _SIGNALS:
         if signal.getsignal(other) is _stop:
             signal.signal(other, signal.SIG_DFL)  # a second signal ends the process at once
-    if _raising and not _is_importing(frame):
+    if _raising.is_set() and not _is_importing(frame):
         raise StoppedBySignal(number)
     # An error within an import may be taken for a missing package, or be lost.
     if unfinished := sys.modules.get("dnsp.io.unfinished"):

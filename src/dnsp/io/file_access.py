@@ -114,7 +114,7 @@ def list_files(folder: Path) -> list[Path]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(Path(entry.path))
-                    elif os.path.isfile(entry.path) or not os.path.exists(entry.path):  # noqa: PTH110, PTH113
+                    elif os.path.isfile(entry.path) or not os.path.exists(entry.path):  # noqa: PTH110, PTH113 - never raise
                         files.append(Path(entry.path))
         except OSError as error:
             raise VolumeError(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dnsp.errors import DataWarning, DnspError
 
-__all__ = ["Attempt", "attempt", "unexpected"]
+__all__ = ["Attempt", "attempt", "value_or_error"]
 
 
 class Attempt(NamedTuple):
@@ -46,22 +46,34 @@ def attempt(work: Callable[[], object], begin: Callable[[], object] | None = Non
     begin : callable, optional
         Called first, for example to set the number of threads.
     """
-    value, kind, text = None, DnspError, ""
+
+    def begin_and_work() -> object:
+        if begin is not None:
+            begin()
+        return work()
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
-        try:
-            if begin is not None:
-                begin()
-            value = work()
-        except DnspError as error:
-            kind, text = _plain_type(error), str(error) or type(error).__name__
-        except Exception as error:  # noqa: BLE001 - one job must not end the others
-            text = str(unexpected(error))
+        value, error = value_or_error(begin_and_work)
     told = dict.fromkeys(str(warning.message) for warning in caught if issubclass(warning.category, DataWarning))
-    return Attempt(value, kind, text, tuple(told))
+    if error is None:
+        return Attempt(value, warnings=tuple(told))
+    return Attempt(None, _plain_type(error), str(error) or type(error).__name__, tuple(told))
 
 
-def unexpected(error: Exception) -> DnspError:
+def value_or_error(work: Callable[[], object]) -> tuple[object, DnspError | None]:
+    """Give what the work of a job returns, or the error that ended it."""
+    try:
+        return work(), None
+    except DnspError as error:
+        return None, error
+    except Exception as failure:  # noqa: BLE001 - one job must not end the others
+        unexpected = _unexpected(failure)
+        unexpected.__cause__ = failure
+        return None, unexpected
+
+
+def _unexpected(error: Exception) -> DnspError:
     """Give an error that dnsp did not raise on purpose as one line.
 
     Raises

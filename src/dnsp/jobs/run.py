@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnsp.errors import DnspError
-from dnsp.jobs.attempt import Attempt, unexpected
+from dnsp.jobs.attempt import Attempt, value_or_error
 from dnsp.jobs.dask_cluster import run_on_dask
 from dnsp.jobs.job import Job, JobCallback, JobResult
 from dnsp.jobs.processes import run_in_processes
@@ -106,15 +106,7 @@ def _start(
 
 def _run_here(job: Job, callback: JobCallback, stop_at: tuple[type[DnspError], ...]) -> JobResult:
     callback.on_job(job.name)
-    error: DnspError | None = None
-    value: object = None
-    try:
-        value = job.work()
-    except DnspError as failure:
-        error = failure
-    except Exception as failure:  # noqa: BLE001 - one job must not end the others
-        error = unexpected(failure)
-        error.__cause__ = failure
+    value, error = value_or_error(job.work)
     if error is not None and isinstance(error, stop_at):
         raise error
     return _finish(job, error, value, callback)

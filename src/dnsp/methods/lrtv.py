@@ -25,7 +25,7 @@ def lrtv(
     low_res: Tensor,
     *,
     scale: int,
-    settings: LRTVSettings = LRTVSettings(),
+    settings: LRTVSettings | None = None,
     on_step: Callable[[int, float], None] | None = None,
 ) -> Tensor:
     r"""Enlarge a slice or a volume by LRTV.
@@ -44,7 +44,7 @@ def lrtv(
         A slice or a volume with intensities on about [0, 1], at least two pixels along every side.
     scale : int
         Enlarging factor s, at least 1, along every axis.
-    settings : LRTVSettings
+    settings : LRTVSettings, optional
         By default the authors' weights.
     on_step : callable, optional
         Called after each round with its number, from 1, and the relative change of the image.
@@ -86,6 +86,7 @@ def lrtv(
     >>> lrtv(ramp, scale=2).shape
     torch.Size([1, 1, 8, 12])
     """
+    settings = settings or LRTVSettings()
     T = _require_image(low_res, scale)
     if T.min() == T.max():
         return T.flatten()[0].expand(1, 1, *(scale * side for side in T.shape)).clone()
@@ -146,7 +147,7 @@ def lrtv_objective(
     low_res: Tensor,
     *,
     scale: int,
-    settings: LRTVSettings = LRTVSettings(),
+    settings: LRTVSettings | None = None,
 ) -> LRTVObjective:
     """Evaluate the weighted terms of the objective of `lrtv` in double precision.
 
@@ -158,8 +159,8 @@ def lrtv_objective(
         The image it is to explain.
     scale : int
         Enlarging factor.
-    settings : LRTVSettings
-        The weights, the blur and its border.
+    settings : LRTVSettings, optional
+        The weights, the blur and its border; by default the authors'.
 
     Returns
     -------
@@ -171,6 +172,7 @@ def lrtv_objective(
     DataError
         If the shapes do not belong together.
     """
+    settings = settings or LRTVSettings()
     T = _require_image(low_res, scale).double()
     if estimate.shape[2:] != tuple(scale * side for side in T.shape):
         raise DataError(f"an estimate of shape {tuple(estimate.shape)} is not {scale} times {tuple(low_res.shape)}")

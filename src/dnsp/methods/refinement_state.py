@@ -81,7 +81,8 @@ class RefinementFile:
         try:
             with safe_open(self.path, framework="pt") as file:
                 metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+                names = file.keys()
+                tensors = {name: file.get_tensor(name) for name in names}
             header = msgspec.json.decode(metadata[_KEY], type=_Header)
             _require_sound(metadata, tensors)
         except (OSError, SafetensorError, msgspec.MsgspecError, KeyError, ValueError) as error:

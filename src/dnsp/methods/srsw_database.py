@@ -169,7 +169,8 @@ def load_database(path: Path) -> PatchDatabase:
     try:
         with safe_open(path, framework="pt") as file:
             card_text = (file.metadata() or {}).get(_CARD_KEY)
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = file.keys()
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: not a readable safetensors file ({error}); give one that dnsp wrote") from error
     if card_text is None:

@@ -185,7 +185,10 @@ def _fit(formula: str, names: tuple[str, ...], columns: Mapping[str, Any]) -> An
         raise MissingExtraError("statsmodels", extra="stats") from error
     table = anova_lm(ols(formula, data=DataFrame(dict(columns))).fit(), typ=2)
     figures = table[["sum_sq", "df", "F", "PR(>F)"]].to_numpy(dtype=np.float64)
-    tests = tuple(FTest(name, float(s), round(df), float(f), float(p)) for name, (s, df, f, p) in zip(names, figures))  # noqa: B905
+    tests = tuple(
+        FTest(name, float(s), round(df), float(f), float(p))
+        for name, (s, df, f, p) in zip(names, figures[:-1], strict=True)  # the last row is the residual
+    )
     return Anova(tests, float(figures[-1, 0]), round(figures[-1, 1]))
 
 

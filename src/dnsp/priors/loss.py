@@ -76,7 +76,7 @@ class SpatioStructuralLoss(nn.Module):
 
     contrast: Tensor
 
-    def __init__(  # noqa: PLR0913  # the knobs of one equation
+    def __init__(
         self,
         prior: PriorName = "AP",
         *,

@@ -148,7 +148,7 @@ def _soft_rank(images: Tensor, delta: float) -> tuple[Tensor, Tensor]:
 
 
 @_soft_rank.register_fake
-def _(images: Tensor, delta: float) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+def _(images: Tensor, _delta: float) -> tuple[Tensor, Tensor]:
     dtype = _result_dtype(images)
     return images.new_empty(images.shape[:2], dtype=dtype), images.new_empty(images.shape, dtype=dtype)
 
@@ -169,7 +169,7 @@ def _hessian_product(images: Tensor, direction: Tensor, delta: float) -> Tensor:
 
 
 @_hessian_product.register_fake
-def _(images: Tensor, direction: Tensor, delta: float) -> Tensor:  # noqa: ARG001
+def _(images: Tensor, _direction: Tensor, _delta: float) -> Tensor:
     return images.new_empty(images.shape)
 
 

