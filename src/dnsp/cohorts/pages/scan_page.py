@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from dnsp.cohorts.pages.citation import describe_method
 from dnsp.cohorts.pages.figures import FIGURES, figure_values
-from dnsp.cohorts.pages.templating import picture_address, require_page_packages, write_page
+from dnsp.cohorts.pages.templating import require_page_packages, write_page
+from dnsp.html import embed_picture
 from dnsp.io import scan_stem
 from dnsp.io.sidecar import read_sidecar_fields, sidecar_path
 from dnsp.plotting.sections import SectionPair, cut_sections
@@ -130,8 +131,8 @@ def _show(pair: SectionPair) -> dict[str, Any]:
     left, top, across, down = (100 * part for part in pair.box)
     return {
         "plane": pair.plane,
-        "before": picture_address(pair.before),
-        "after": picture_address(pair.after),
+        "before": embed_picture(pair.before),
+        "after": embed_picture(pair.after),
         "ratio": f"{width:.4g} / {height:.4g}",
         "tall": height > width,
         "sides": pair.sides,
@@ -142,8 +143,8 @@ def _show(pair: SectionPair) -> dict[str, Any]:
 def _zoom(pair: SectionPair) -> dict[str, str]:
     return {
         "plane": pair.plane,
-        "before": picture_address(np.ascontiguousarray(pair.cut_box(pair.before))),
-        "after": picture_address(np.ascontiguousarray(pair.cut_box(pair.after))),
+        "before": embed_picture(np.ascontiguousarray(pair.cut_box(pair.before))),
+        "after": embed_picture(np.ascontiguousarray(pair.cut_box(pair.after))),
         "ratio": f"{pair.box[2] * pair.size_mm[0]:.4g} / {pair.box[3] * pair.size_mm[1]:.4g}",
     }
 

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dnsp.errors import MissingExtraError
+from dnsp.html import embed
 from dnsp.reproduction.report.comparisons import HOW_INTERVAL, Cell, Cells, measure
 from dnsp.reproduction.report.numbers import Numbers, show_interval
-from dnsp.reproduction.report.page import Figure, Text, elements, embed, join, render_method, say
+from dnsp.reproduction.report.page import Figure, Text, elements, join, render_method, say
 from dnsp.reproduction.report.pictures import Picture, render_pictures
 from dnsp.reproduction.report.plots import Line, Panel, draw_lines
 from dnsp.reproduction.report.published import name_method, sort_methods

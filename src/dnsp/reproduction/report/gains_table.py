@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from dnsp.errors import DataError
+from dnsp.html import embed
 from dnsp.metrics.statistics import Interval
 from dnsp.metrics.variance import tukey_differences
 from dnsp.reproduction.report.comparisons import Cell, Cells, image_values
 from dnsp.reproduction.report.gains import Gain, find_gains, show_contrast, where_of
 from dnsp.reproduction.report.numbers import Numbers, show_interval
-from dnsp.reproduction.report.page import Text, elements, embed, join, say
+from dnsp.reproduction.report.page import Text, elements, join, say
 from dnsp.reproduction.report.plots import Bar, Panel, draw_intervals
 from dnsp.reproduction.report.published import EXPERIMENTS_OF_PAPER, name_method
 from dnsp.reproduction.report.results import Results

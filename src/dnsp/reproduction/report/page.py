@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from dnsp.errors import MissingExtraError
+from dnsp.html import page_environment
 from dnsp.reproduction.report.published import name_method
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-__all__ = ["Figure", "Section", "Text", "elements", "embed", "fill_page", "join", "render_method", "say"]
+__all__ = ["Figure", "Section", "Text", "elements", "fill_page", "join", "render_method", "say"]
 
 Text: TypeAlias = "Markup | str"  # a str is escaped where it is shown
 
@@ -58,22 +56,17 @@ def say(sentence: str, *values: object, **named: object) -> Markup:
         Plain text without markup, part of the program and never of the data.
     """
     _environment()
-    from markupsafe import Markup
+    from markupsafe import escape
 
-    return Markup(sentence).format(*values, **named)  # noqa: S704 - the sentence is the program's own
+    return escape(sentence).format(*values, **named)
 
 
 def join(parts: Iterable[Text], between: str = "") -> Markup:
-    """Join parts; those that are not HTML yet are escaped."""
+    """Join parts; those that are not HTML yet are escaped, and so is what stands between them."""
     _environment()
-    from markupsafe import Markup
+    from markupsafe import escape
 
-    return Markup(between).join(parts)  # noqa: S704 - a separator of the program's own
-
-
-def embed(content: bytes, *, kind: str) -> str:
-    """Give an image as an address that needs no other file; `kind` is ``svg+xml`` or ``png``."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return escape(between).join(parts)
 
 
 def render_method(method: str) -> Markup:
@@ -87,15 +80,8 @@ def fill_page(*, title: str, lead: Text, sections: Sequence[Section]) -> str:
     return _environment().get_template("page.html").render(title=title, lead=lead, sections=sections)
 
 
-@cache
 def _environment() -> Environment:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError as error:
-        raise MissingExtraError("jinja2", extra="report") from error
-    environment = Environment(
-        loader=PackageLoader("dnsp.reproduction.report"), autoescape=True, undefined=StrictUndefined
-    )
+    environment = page_environment("dnsp.reproduction.report")
     environment.filters["keep_units"] = _keep_units
     return environment
 

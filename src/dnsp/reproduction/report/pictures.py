@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from dnsp.errors import MissingExtraError
+from dnsp.html import embed_picture
 from dnsp.plotting.comparison import Box
-from dnsp.reproduction.report.page import Text, elements, embed
+from dnsp.reproduction.report.page import Text, elements
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -63,11 +62,5 @@ def _cut(image: Array, box: Box, shape: tuple[int, ...]) -> Array:
 
 
 def _embed_grey(image: Array) -> str:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingExtraError("pillow", extra="report") from error
     tones = np.rint(np.clip(image, 0.0, 1.0).T[::-1] * 255).astype(np.uint8)
-    page = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(tones)).save(page, format="PNG", optimize=True)
-    return embed(page.getvalue(), kind="png")
+    return embed_picture(np.ascontiguousarray(tones))

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dnsp.errors import DataError
+from dnsp.html import embed
 from dnsp.metrics.statistics import Interval
 from dnsp.metrics.variance import Anova, comparison_intervals, one_way_anova, two_way_anova
 from dnsp.reproduction.report.comparisons import HOW_INTERVAL, Cell, Cells, image_values, measure
 from dnsp.reproduction.report.numbers import Numbers, show_interval, show_p
-from dnsp.reproduction.report.page import Figure, Text, elements, embed, join, render_method
+from dnsp.reproduction.report.page import Figure, Text, elements, join, render_method
 from dnsp.reproduction.report.plots import Bar, Panel, draw_intervals
 from dnsp.reproduction.report.published import METHODS_OF_FIGURE, PUBLISHED_ANOVA, name_method, sort_methods
 from dnsp.reproduction.report.results import Results

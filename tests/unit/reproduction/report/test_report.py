@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from dnsp.errors import MissingExtraError
+from dnsp.html import page_environment
 from dnsp.reproduction.report import write_report
-from dnsp.reproduction.report.page import _environment
 from dnsp.reproduction.results_files import read_rows
 from dnsp.reproduction.schema import DataSetFacts, ImageRow
 
@@ -201,7 +201,7 @@ def test_no_cell_of_a_table_is_a_formula(hostile_report):
 
 def test_without_jinja_the_extra_is_named(made_up_results, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    _environment.cache_clear()
+    page_environment.cache_clear()
     with pytest.raises(MissingExtraError, match=r"jinja2.*dnsp\[report\]"):
         write_report(made_up_results)
 
