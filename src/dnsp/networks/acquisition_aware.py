@@ -25,6 +25,7 @@ _MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves
 _CONSISTENCY = 1.3  # error of the means over voxels, in units of that of the interpolated image
 _NOISE_TAKEN = 0.5  # part of the noise that may be taken away on top of it
 _SLICES_USED = 6
+_NEIGHBOUR_SCALE = 2.0
 _DETAIL_SCALE = 4.0  # brings what undoing the blur adds to the order of the image
 
 
@@ -79,7 +80,7 @@ class AcquisitionAware(AcquisitionNetwork):
     @staticmethod
     def begin(images: Tensor, size: tuple[int, int], belief: AcquisitionBelief) -> Tensor:
         """Enlarge images (B, 1, h, w) in two ways, (B, 2, H, W): by spline, and with the blur undone as far as it goes."""
-        enlarged = spline_enlarge(images, size, belief.factors)
+        enlarged = spline_enlarge(images[:, :1], size, belief.factors)
         return torch.cat([enlarged, deconvolve_enlarge(images, size, belief)], dim=1)
 
     def sharpen(
@@ -155,7 +156,7 @@ class AcquisitionAware(AcquisitionNetwork):
             return 1.0
         used = slices[torch.linspace(0, len(slices) - 1, min(len(slices), _SLICES_USED + 2)).round().long()[1:-1]]
         used = used if len(used) else slices
-        starts = self.begin(used[:, None], size, belief)
+        starts = self.begin(used[:, None].expand(-1, 3, -1, -1), size, belief)
         enlarged = starts[:, :1]
         correction = self(starts, belief.vector()[None].to(slices.device)) - enlarged
         rows, columns = (AxisSampling(factor=factor) for factor in belief.factors)
@@ -169,13 +170,16 @@ class AcquisitionAware(AcquisitionNetwork):
 
     def _result(self, starts: Tensor, condition: Tensor, features: Tensor) -> Tensor:
         height, width = starts.shape[-2:]
-        enlarged, undone = starts[:, :1], starts[:, 1:]
+        enlarged, undone = starts[:, :1], starts[:, 1:2]
         base = enlarged + self.network.trust(condition)[..., None, None] * (undone - enlarged)
         return base + self.network.correct(features)[..., :height, :width]
 
     def _features(self, starts: Tensor, condition: Tensor) -> Tensor:
         height, width = starts.shape[-2:]
-        inputs = torch.cat([starts[:, :1], _DETAIL_SCALE * (starts[:, 1:] - starts[:, :1])], dim=1)
+        undone = starts[:, 1:2]
+        inputs = torch.cat(
+            [starts[:, :1], _DETAIL_SCALE * (undone - starts[:, :1]), _NEIGHBOUR_SCALE * (starts[:, 2:] - undone)], dim=1
+        )
         if height % 2 or width % 2:
             inputs = functional.pad(inputs, (0, width % 2, 0, height % 2), mode="replicate")
         quarters = functional.pixel_unshuffle(inputs, 2).to(memory_format=torch.channels_last)
@@ -205,7 +209,7 @@ class ModulatedNetwork(nn.Module):
         self.block_count = require_size("AcquisitionAware", "blocks", blocks, most=128)
         self.filters = require_size("AcquisitionAware", "filters", filters, most=1024)
         require_size("AcquisitionAware", "hidden", hidden, most=4096)
-        self.first = nn.Conv2d(8, filters, 3, padding=1)
+        self.first = nn.Conv2d(16, filters, 3, padding=1)
         self.inner = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.outer = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.last = nn.Conv2d(filters, 4, 3, padding=1)
