@@ -115,6 +115,7 @@ class Pass:
                 axis=self.across.axis,
                 sampling=self.across.sampling,
                 noise_sigma=self.views[0].sharpen.belief.noise_sigma,
+                noise_known=self.views[0].sharpen.belief.noise_known,
             )
             result = self._limit(result, image)
         return result, fuse_views(errors) if errors else None
