@@ -44,7 +44,7 @@ OF_ESTIMATOR = 20  # slices
 
 
 def test_slices(path: Path, count: int):
-    """Read slices for the estimator, their head, and which of them are measured."""
+    """Read slices for the estimator, their head, and which of them are measured, each with its neighbours."""
     image = nib.load(path)
     voxels = np.maximum(np.asarray(image.dataobj, dtype=np.float32), 0)
     voxels = voxels if voxels.ndim == 3 else voxels[..., 0]
@@ -53,12 +53,15 @@ def test_slices(path: Path, count: int):
     # Axial slices where the scan is nearly isotropic, else the slices as acquired.
     axis = int(np.argmax(np.abs(image.affine[2, :3]) / spacing if nearly_isotropic else spacing))
     head = head_mask(voxels, axis=axis)
-    chosen = np.array(head_slices(head, axis=axis))
-    chosen = chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), max(OF_ESTIMATOR, count))).round().astype(int)]
-    measured = np.linspace(1, len(chosen) - 2, min(count, len(chosen) - 2)).round().astype(int)
+    shown = np.array(head_slices(head, axis=axis))
+    spread = shown[np.linspace(0, len(shown) - 1, min(len(shown), max(OF_ESTIMATOR, count))).round().astype(int)]
+    measured = spread[np.linspace(1, len(spread) - 2, min(count, len(spread) - 2)).round().astype(int)]
+    beside = np.stack([measured, measured - 1, measured + 1], axis=1).clip(0, voxels.shape[axis] - 1)
+    chosen = np.union1d(spread, beside)
     slices, head = np.moveaxis(voxels, axis, 0)[chosen], np.moveaxis(head, axis, 0)[chosen]
     even = tuple(slice(0, n // 12 * 12) for n in slices.shape[1:])  # whole blocks at every scale
-    return torch.from_numpy(np.ascontiguousarray(slices[:, *even])), head[:, *even], measured
+    places = np.searchsorted(chosen, beside)
+    return torch.from_numpy(np.ascontiguousarray(slices[:, *even])), head[:, *even], places
 
 
 def mean_psnr(reference, estimate, head) -> float:
@@ -73,7 +76,8 @@ def mean_psnr(reference, estimate, head) -> float:
 
 
 def measure(scan: str, path: Path, scales, count: int, settings: dict):
-    slices, head, measured = test_slices(path, count)
+    slices, head, beside = test_slices(path, count)
+    measured = beside[:, 0]
     size = (slices.shape[1], slices.shape[2])
     for scale in scales:
         for name, (kind, blur, noise) in CASES.items():
@@ -83,16 +87,17 @@ def measure(scan: str, path: Path, scales, count: int, settings: dict):
             low = add_rician_noise(low, sigma=noise * noise_reference(low), generator=generator)
             volume = Volume(np.moveaxis(low.numpy(), 0, 2), np.eye(4))
             unit = robust_scaling(volume.voxels)
-            low, high = (torch.from_numpy(unit.apply(images.numpy())) for images in (low[measured], slices[measured]))
+            low, high = (torch.from_numpy(unit.apply(images.numpy())) for images in (low[beside], slices[measured]))
             inside, factors = head[measured], (float(scale), float(scale))
             interpolated = max(
-                mean_psnr(high, enlarge(low, size, factors), inside) for enlarge in (spline_enlarge, sinc_enlarge)
+                mean_psnr(high, enlarge(low[:, 0], size, factors), inside) for enlarge in (spline_enlarge, sinc_enlarge)
             )
             row = {"scan": scan, "scale": scale, "acquisition": name, "interpolated": interpolated, "noise": noise}
             for told, options in (("given", {"blur": blur, "noise": noise}), ("auto", {})):
                 method = choose_method("network", scale=scale, **settings, **options).method
                 method = method.for_scan(volume, TargetGrid.of_scale(volume, scale, "axial"), scaling=unit)
-                estimates = method.enhance(low.movedim(0, 2))[0].movedim(2, 0)
+                sharpen = method.passes[0].views[0].sharpen
+                estimates = torch.cat([sharpen(stack[None])[0][0] for stack in low])
                 row[told] = mean_psnr(high, estimates, inside) - interpolated
             row["noise found"] = method.noise_fraction
             row["at Nyquist"], row["at Nyquist found"] = sampling.transfer()[3], method.belief.transfers[0][3]

@@ -67,7 +67,8 @@ def prepare(scan: Volume, count: int):
     # Each acquired slice: its first axis becomes the thick one, the stack comes first.
     areas = head.sum((0, 1))
     shown = np.flatnonzero(areas > SMALLEST_SECTION * areas.max())
-    chosen = np.linspace(0, len(shown) - 1, min(count, len(shown)) + 2)[1:-1].round().astype(int)
+    first = max(len(shown) - count, 0) // 2
+    chosen = np.arange(first, min(first + count, len(shown)))
     rows = next(axis for axis in range(3) if axis != stack)
     order = (2, 1, 0)
     return voxels[:, :, shown].transpose(order), float(spacing[rows]), head[:, :, shown].transpose(order), chosen
@@ -101,7 +102,7 @@ def enlarge(low: np.ndarray, length: int, slices: Slices, factor: float, one_vie
     return unit, spline.numpy(), result.numpy()[:, :, :length], found.noise_fraction
 
 
-def measure(path: Path, count: int, settings: dict):
+def measure(path: Path, count: int, profile: str, settings: dict):
     fine, spacing, head, one_view = prepare(read(path), count)
     for case, (thickness, distance) in CASES.items():
         factor = distance / spacing
@@ -113,7 +114,7 @@ def measure(path: Path, count: int, settings: dict):
         slices = Slices(spacing_mm=distance, thickness_mm=thickness)
         whole = int(fine.shape[2] / factor)  # slices that lie wholly in the scan
         length = int(np.floor(whole * factor + 0.5))
-        matrix = slices.sampling(factor).matrix(fine.shape[2]).numpy()[:whole]
+        matrix = replace(slices, profile=profile).sampling(factor).matrix(fine.shape[2]).numpy()[:whole]
         low = np.ascontiguousarray((fine @ matrix.T).astype(np.float32))
         start = time.perf_counter()
         unit, spline, result, noise = enlarge(low, length, slices, factor, one_view, settings)
@@ -182,6 +183,7 @@ def main() -> None:
     parser.add_argument("--model", default="default", help="A model file; by default the included one.")
     parser.add_argument("--precision", default="auto", help="auto, float32 or bfloat16.")
     parser.add_argument("--noise", default="auto", help="As of dnsp enhance.")
+    parser.add_argument("--profile", default="gaussian", help="Profile of the slices; the model is told gaussian.")
     parser.add_argument("--subjects", type=int, default=1000, help="Scans of each family.")
     parser.add_argument("--slices", type=int, default=1000, help="Width of the slab of a scan with two views, in voxels; "
                         "acquired slices of the others.")  # fmt: skip
@@ -197,7 +199,7 @@ def main() -> None:
         for path in FAMILIES[family][: options.subjects]:
             found = [
                 {"family": family, "scan": Path(path).name, **row}
-                for row in measure(options.data / path, options.slices, settings)
+                for row in measure(options.data / path, options.slices, options.profile, settings)
             ]
             gains = ", ".join(f"{row['case']} {row['gain']:+.2f}" for row in found)
             print(f"{path}: {gains} dB, {sum(row['seconds'] for row in found):.0f} s", flush=True)

@@ -44,7 +44,7 @@ def write_labels(path: Path, folder: Path) -> None:
         area = (slices > 0).sum((1, 2))
         np.savez(
             folder / f"label_maps_{path.name[:7]}_axis{axis}.npz",
-            slices=slices[np.flatnonzero(area > 0.2 * area.max())[::8]],
+            slices=slices[area > 0.2 * area.max()],
         )
 
 
@@ -59,7 +59,7 @@ def main() -> None:
         for family, numbers in subjects.items():
             for number in numbers:
                 for path in sorted((settings.data / family / f"sub-{number:02}").rglob("*.nii.gz")):
-                    write_scan(path, f"{family}_{path.name[:-7]}", folder, every=3 if role == "training" else 1)
+                    write_scan(path, f"{family}_{path.name[:-7]}", folder, every=1)
                     print(path, flush=True)
     for path in sorted((settings.data / "label_maps").glob("*_dseg.nii.gz")):
         write_labels(path, settings.references / "training")

@@ -34,7 +34,7 @@ from dnsp.priors import SpatioStructuralLoss, find_extreme_patches
 CROP = 96  # input pixels the estimator is trained on
 QUANTILES = (0.2, 0.5, 0.8)
 SMALLEST_ERROR = 3e-6  # squared, on the unit scale: 55 dB
-MISTAKEN = 0.25  # of slice profiles are told a little wrong
+MISTAKEN = {"gaussian": 0.25, "box": 0.6, "sinc": 0.6}  # slice profiles told as Gaussian, of a width a little wrong
 PER_AXIS = 7  # numbers of a condition that belong to one axis
 
 
@@ -75,7 +75,7 @@ def _belief(scan: VirtualScan, estimator, rng: np.random.Generator) -> Acquisiti
     truth = scan.truth
     if "slice" in (scan.acquisition.rows.kind, scan.acquisition.columns.kind):
         return _belief_of_slices(scan, rng)
-    kind = str(rng.choice(["truth", "estimate", "noise given", "blur given"], p=[0.46, 0.36, 0.09, 0.09]))
+    kind = str(rng.choice(["truth", "estimate", "noise given", "blur given"], p=[0.38, 0.44, 0.09, 0.09]))
     if scan.as_acquired and kind != "noise given":
         kind = "estimate"  # nobody knows the blur of a scan as acquired: what is known keeps its meaning
     if kind == "truth":
@@ -86,17 +86,19 @@ def _belief(scan: VirtualScan, estimator, rng: np.random.Generator) -> Acquisiti
 
 
 def _belief_of_slices(scan: VirtualScan, rng: np.random.Generator) -> AcquisitionBelief:
-    """Tell the slice profile, as headers do: exactly, or a little wrong. The noise is known, or estimated within 15 %."""
+    """Tell the slice profile, as headers do: exactly, or a little wrong. The noise is known, or what an estimator finds."""
     told = [
-        replace(axis, thickness=axis.thickness * float(np.exp(rng.normal(0, 0.1))), profile="gaussian")
-        if axis.kind == "slice" and rng.random() < MISTAKEN else axis
+        replace(axis, thickness=axis.thickness * float(np.exp(rng.normal(0, 0.07))), profile="gaussian")
+        if axis.kind == "slice" and rng.random() < MISTAKEN[axis.profile] else axis
         for axis in (scan.acquisition.rows, scan.acquisition.columns)
     ]  # fmt: skip
     belief = replace(scan.truth, transfers=(told[0].transfer(), told[1].transfer()))
-    if rng.random() < 0.5:
+    smooth = min(scan.noise_band) < 1  # within the slices: an estimator that looks there finds little
+    if rng.random() < (0.3 if smooth else 0.5):
         return belief
     level = max(scan.noise_sigma, 3e-4 * float(rng.random())) * float(np.exp(rng.normal(0, 0.15)))
-    return replace(belief, noise_sigma=level, noise_spread=0.25, noise_known=False)
+    level *= float(rng.choice([0, rng.uniform(0, 0.5)])) if smooth else 1.0
+    return replace(belief, noise_sigma=level, noise_spread=float(np.exp(rng.uniform(-4.5, 0.2))), noise_known=False)
 
 
 def turn(samples: list[Tensor], part: str) -> list[Tensor]:

@@ -11,6 +11,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from dnsp.acquisition.deconvolution import cosine_matrix
 from dnsp.acquisition.description import Acquisition, AcquisitionBelief
 from dnsp.acquisition.noise import add_rician_noise, noise_reference
 from dnsp.acquisition.resampling import sinc_enlarge, spline_enlarge
@@ -19,7 +20,7 @@ from dnsp.errors import VolumeError
 from dnsp.networks import AcquisitionAware
 from dnsp.volume import robust_scaling
 
-SLICES = 8  # of a virtual scan
+SLICES = 9  # of a virtual scan: three threes of neighbours
 PATCH = 80  # output pixels on a side
 WINDOW = 240  # pixels of a reference on a side, at most
 
@@ -45,6 +46,7 @@ class Mixture:
     windows: tuple[float, float, float, float] = (0.5, 0.26, 0.1, 0.14)  # none, Hamming, Hann, Fermi
     whole_kspace: float = 0.8
     slice_profile: float = 0.28
+    interpolated: float = 0.3  # of scans with noise: interpolated by the scanner, so their noise lacks fine detail
 
 
 FIRST = Mixture(
@@ -64,6 +66,7 @@ class VirtualScan:
     head: Tensor
     acquisition: Acquisition
     noise_sigma: float
+    noise_band: tuple[float, float]
     as_acquired: bool
 
     @property
@@ -107,7 +110,13 @@ def patches(
     size = (scan.high.shape[1], scan.high.shape[2])
     if min(size) < PATCH or min(scan.low.shape[1:]) < 16:
         return []
-    starts = AcquisitionAware.begin(scan.low[:, None], size, belief)
+    low = scan.low.unflatten(0, (-1, 3))[:, [1, 0, 2]]
+    if rng.random() < 0.1:
+        low = low[:, :1].expand(-1, 3, -1, -1)  # a slice without neighbours
+    elif rng.random() < 0.5:
+        low = low[:, [0, 2, 1]]
+    starts = AcquisitionAware.begin(low, size, belief)
+    scan = replace(scan, low=low[:, 0], high=scan.high[1::3], head=scan.head[1::3])
     inside = scan.head.float()
     simple = [starts[:, 0], sinc_enlarge(scan.low, size, scan.factors)]
     base = min(
@@ -146,7 +155,8 @@ def _draw_once(rng: np.random.Generator, references, mixture: Mixture) -> Virtua
     acquisition = _sharp(rng, as_acquired) if as_acquired else _acquisition(rng, mixture)
     low = acquisition.apply(high)
     sigma = acquisition.noise * noise_reference(low)
-    low = add_rician_noise(low, sigma=sigma, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
+    band = _noise_band(rng, acquisition, mixture)
+    low = _with_noise(rng, low, sigma, band)
     if rng.random() < (mixture.masked_stripped if family == "ds002748" else mixture.masked):
         low, high, head = _masked(rng, low, high, head, acquisition, stripped=family == "ds002748")
     if rng.random() < 0.1:  # stored in steps
@@ -159,7 +169,45 @@ def _draw_once(rng: np.random.Generator, references, mixture: Mixture) -> Virtua
         return None
     low, high = ((image - unit.low) / (unit.high - unit.low) for image in (low, high))
     inside = torch.from_numpy(np.ascontiguousarray(head))
-    return VirtualScan(low, high, inside, acquisition, sigma / (unit.high - unit.low), bool(as_acquired))
+    return VirtualScan(low, high, inside, acquisition, sigma / (unit.high - unit.low), band, bool(as_acquired))
+
+
+def _noise_band(rng: np.random.Generator, acquisition: Acquisition, mixture: Mixture) -> tuple[float, float]:
+    """Say up to which part of the Nyquist frequency the noise reaches along rows and columns."""
+    axes = (acquisition.rows, acquisition.columns)
+    interpolated = rng.random() < mixture.interpolated
+    drawn = rng.uniform(0.35, 0.9, 2)
+    bands = [
+        1.0 if axis.kind == "slice" or (not interpolated and axis.kept == 1)  # nobody interpolates across slices
+        else axis.kept if axis.kind == "kspace" and axis.kept < 1
+        else float(band) if axis.factor == 1 else 1.0
+        for axis, band in zip(axes, drawn, strict=True)
+    ]  # fmt: skip
+    return bands[0], bands[1]
+
+
+def _with_noise(rng: np.random.Generator, low: Tensor, sigma: float, band: tuple[float, float]) -> Tensor:
+    """Add Rician noise; where it is smooth within a plane, the neighbours of the plane share a part of it."""
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    if sigma == 0 or band == (1.0, 1.0):
+        return add_rician_noise(low, sigma=sigma, generator=generator)
+    rows, columns = (_low_pass(length, part) for length, part in zip(low.shape[1:], band, strict=True))
+    shared = float(rng.uniform(0.5, 0.95))
+    real, imaginary = (
+        rows @ (
+            (1 - shared) ** 0.5 * torch.randn(low.shape, generator=generator)
+            + shared**0.5 * torch.randn(SLICES // 3, *low.shape[1:], generator=generator).repeat_interleave(3, 0)
+        ) @ columns.T * sigma
+        for _ in range(2)
+    )  # fmt: skip
+    return torch.hypot(low + real, imaginary)
+
+
+def _low_pass(length: int, part: float) -> Tensor:
+    """Give the matrix that keeps the low frequencies of noise, and its variance."""
+    kept = max(int(length * part), 1)
+    rows = cosine_matrix(length)[:kept].float()
+    return rows.T @ rows * (length / kept) ** 0.5
 
 
 def _reference(rng: np.random.Generator, references, mixture: Mixture, zoom: float | None):
@@ -170,7 +218,10 @@ def _reference(rng: np.random.Generator, references, mixture: Mixture, zoom: flo
     slices = group["slices"]
     span = min(len(slices), max(SLICES, int(rng.uniform(0.4, 1) * len(slices))))
     first = rng.integers(0, len(slices) - span + 1)
-    chosen = first + np.linspace(0, span - 1, SLICES).astype(int)
+    distance = int(rng.choice([0, 1, 2, 3], p=[0.1, 0.7, 0.12, 0.08]))
+    centres = first + np.linspace(min(distance, 1), span - 1 - min(distance, 1), SLICES // 3).astype(int)
+    chosen = np.concatenate([[c - distance, c, c + distance] for c in centres]).clip(0, len(slices) - 1)
+    # CONSEC
     if family == "label_maps":
         image, head = _from_labels(rng, slices[chosen])
     else:
@@ -262,7 +313,7 @@ def _acquisition(rng: np.random.Generator, mixture: Mixture) -> Acquisition:
     if rng.random() < mixture.slice_profile:
         factor = round(float(rng.choice([rng.uniform(1.5, 8), rng.uniform(2, 6)])), 1)
         width = factor * float(rng.choice([1, 1, rng.uniform(0.5, 1), rng.uniform(1, 1.3)]))
-        profile = str(rng.choice(["gaussian", "box", "sinc"], p=[0.7, 0.15, 0.15]))
+        profile = str(rng.choice(["gaussian", "box", "sinc"], p=[0.66, 0.22, 0.12]))
         thick = AxisSampling(factor=factor, kind="slice", profile=profile, thickness=round(max(width, 0.8), 1))
         within = AxisSampling(factor=1)
         if rng.random() < 0.12:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import dnsp
+from dnsp.networks import with_neighbours
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 onnxruntime = pytest.importorskip(
@@ -29,9 +30,9 @@ def session(tmp_path_factory):
 @pytest.mark.parametrize("size", [(64, 48), (90, 110)])
 def test_onnxruntime_gives_what_torch_gives(session, size):
     network = dnsp.load_model("default").network.eval()
-    small = torch.rand(1, 1, size[0] // 2, size[1] // 2, generator=torch.Generator().manual_seed(0))
-    belief = network.estimator.believe(small[0], (2.0, 2.0))
-    starts, condition = network.begin(small, size, belief), belief.vector()[None]
+    small = torch.rand(3, size[0] // 2, size[1] // 2, generator=torch.Generator().manual_seed(0))
+    belief = network.estimator.believe(small, (2.0, 2.0))
+    starts, condition = network.begin(with_neighbours(small), size, belief)[1:2], belief.vector()[None]
     with torch.inference_mode():
         expected = network(starts, condition)
     (sharp,) = session.run(None, {"starts": starts.numpy(), "condition": condition.numpy()})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +47,7 @@ def choose_slices(volume: Volume, *, plane: Plane, count: int) -> list[int]:
     return [int(index) for index in spread_slices(showing_head, count=count)]
 
 
-def unit_slices(volume: Volume, *, plane: Plane, indices: Sequence[int]) -> npt.NDArray[Any]:
+def unit_slices(volume: Volume, *, plane: Plane, indices: npt.ArrayLike) -> npt.NDArray[Any]:
     """Cut slices out of a scan, on the unit scale.
 
     Parameters
@@ -57,12 +56,12 @@ def unit_slices(volume: Volume, *, plane: Plane, indices: Sequence[int]) -> npt.
         A 3-D scan.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices.
-    indices : sequence of int
+    indices : array_like of int, any shape
         Which slices, as `choose_slices` gives them.
 
     Returns
     -------
-    ndarray, shape (len(indices), H, W), float32
+    ndarray, shape (*indices.shape, H, W), float32
         Intensities scaled by `robust_scaling` of the whole scan and clipped to [0, 1].
 
     Raises

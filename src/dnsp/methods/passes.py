@@ -38,8 +38,10 @@ class View(NamedTuple):
         """Enhance a volume (I, J, K) on the unit scale slice by slice, and give the standard error where it is wanted."""
         shape = self.shape(image.shape)
         result, errors = image.new_empty(shape), image.new_empty(shape) if with_error else None
-        for index, low_res in enumerate(image.movedim(self.axis, 0)):
-            sharp, error = self.sharpen(low_res.contiguous()[None, None], with_error=with_error)
+        slices = image.movedim(self.axis, 0)
+        for index in range(len(slices)):
+            beside = [index, max(index - 1, 0), min(index + 1, len(slices) - 1)]
+            sharp, error = self.sharpen(slices[beside][None], with_error=with_error)
             result.movedim(self.axis, 0)[index] = sharp[0, 0]
             if errors is not None and error is not None:
                 errors.movedim(self.axis, 0)[index] = error[0, 0]
@@ -113,6 +115,7 @@ class Pass:
                 axis=self.across.axis,
                 sampling=self.across.sampling,
                 noise_sigma=self.views[0].sharpen.belief.noise_sigma,
+                noise_known=self.views[0].sharpen.belief.noise_known,
             )
             result = self._limit(result, image)
         return result, fuse_views(errors) if errors else None

@@ -11,11 +11,18 @@ from dnsp.methods.grid_method import along_axis
 __all__ = ["agree_with_slices"]
 
 _DETAIL = 0.03  # on the unit scale: what a result is wrong by where nothing is wrong with the slices
+_SIGMA_OF_MEDIAN = 1.4826  # of the absolute values of a normal distribution
 _LEAST_WEIGHT = 0.01  # keeps overlapping slices, which say nearly the same, from being told apart
 
 
 def agree_with_slices(
-    result: Tensor, slices: Tensor, *, axis: int, sampling: AxisSampling, noise_sigma: float = 0.0
+    result: Tensor,
+    slices: Tensor,
+    *,
+    axis: int,
+    sampling: AxisSampling,
+    noise_sigma: float = 0.0,
+    noise_known: bool = True,
 ) -> Tensor:
     r"""Change a result as little as it takes to agree with the slices it was made from.
 
@@ -35,6 +42,9 @@ def agree_with_slices(
         How the slices were sampled.
     noise_sigma : float
         Standard deviation of the noise in the slices, on the unit scale.
+    noise_known : bool
+        Whether there is no more noise than that. Else half of the voxels of the head are taken to differ from A X by noise alone:
+        where a scanner interpolated within the slices, an estimator that looks there misses it.
 
     Returns
     -------
@@ -49,6 +59,10 @@ def agree_with_slices(
     True
     """
     A = sampling.matrix(result.shape[axis])[: slices.shape[axis]]
+    difference = slices - along_axis(A, result, axis)
+    if not noise_known:
+        in_head = difference[slices > slices.mean()].abs()
+        noise_sigma = max(noise_sigma, _SIGMA_OF_MEDIAN * float(in_head.median()) if len(in_head) else 0.0)
     weight = (noise_sigma / _DETAIL) ** 2 + _LEAST_WEIGHT
     gain = torch.linalg.solve(A @ A.T + weight * torch.eye(len(A), dtype=A.dtype), A).T
-    return result + along_axis(gain, slices - along_axis(A, result, axis), axis)
+    return result + along_axis(gain, difference, axis)

@@ -51,15 +51,15 @@ class SliceSharpener:
 
     @torch.inference_mode()
     def __call__(self, low_res: Tensor, *, with_error: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Enhance a slice, and give the standard error of every pixel where it is wanted.
+        """Enhance a slice beside its neighbours, and give the standard error of every pixel where it is wanted.
 
         The network does not run where the slice is flat: it runs on the box around everything else and a margin, in tiles
         that overlap by the receptive radius, so tiles change nothing.
 
         Parameters
         ----------
-        low_res : Tensor, shape (1, 1, H, W)
-            A slice on the unit scale.
+        low_res : Tensor, shape (1, 3, H, W)
+            A slice on the unit scale, the one before it and the one after it.
         with_error : bool
             Whether to compute the standard error.
 
@@ -88,7 +88,7 @@ class SliceSharpener:
             result[inner] = sharp[cut]
             if error is not None and deviation is not None:
                 error[inner] = deviation[cut]
-        result = self.limit(result, image)
+        result = self.limit(result, image[:, :1])
         if not bool(torch.isfinite(result).all()):
             raise ModelError(
                 "the model's output is not finite: its weights are damaged, or the scan's intensities extreme"

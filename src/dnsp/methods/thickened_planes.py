@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dnsp.acquisition import AcquisitionBelief, AxisSampling
 from dnsp.errors import VolumeError
-from dnsp.networks import AcquisitionAware
+from dnsp.networks import AcquisitionAware, without_neighbours
 
 __all__ = ["Patches", "Thickened", "ThickenedPlanes"]
 
@@ -39,7 +39,7 @@ class Thickened(NamedTuple):
 
 
 class Patches(NamedTuple):
-    """A batch: what the network takes, shape (B, 2, P, P), what it is told, (B, K), and the truth, (B, 1, P, P)."""
+    """A batch: what the network takes, shape (B, 4, P, P), what it is told, (B, K), and the truth, (B, 1, P, P)."""
 
     starts: Tensor
     conditions: Tensor
@@ -49,6 +49,8 @@ class Patches(NamedTuple):
 @dataclass(frozen=True, kw_only=True)
 class ThickenedPlanes:
     """Slices of a scan that are made thick by its own slice profile.
+
+    They are used without their neighbours: those of the planes across the slices are nearer to each other.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ class ThickenedPlanes:
         starts, conditions, fine = [], [], []
         for _ in range(ceil(count / _PATCHES_OF_AN_IMAGE)):
             one = self._draw_image(rng, generator)
-            begun = network.begin(one.thick, (one.fine.shape[-2], one.fine.shape[-1]), self.belief)[0]
+            begun = self._begin(network, one)
             thick_columns = bool(rng.random() < 0.5)
             belief = self.belief.transposed() if thick_columns else self.belief
             for window in self._windows(one.head, rng):
@@ -129,10 +131,13 @@ class ThickenedPlanes:
         total, pixels = 0.0, 0
         for place, index in enumerate(torch.linspace(0, len(self.slices) - 1, count).round().long().tolist()):
             one = self.whole(index, columns=place % 2 == 1, generator=generator)
-            spline = network.begin(one.thick, (one.fine.shape[-2], one.fine.shape[-1]), self.belief)[0, 0]
-            total += float((spline - one.fine[0, 0]).square()[one.head].sum())
+            total += float((self._begin(network, one)[0] - one.fine[0, 0]).square()[one.head].sum())
             pixels += int(one.head.sum())
         return total / max(pixels, 1)
+
+    def _begin(self, network: AcquisitionAware, one: Thickened) -> Tensor:
+        size = (one.fine.shape[-2], one.fine.shape[-1])
+        return network.begin(without_neighbours(one.thick[0]), size, self.belief)[0]
 
     def _draw_image(self, rng: np.random.Generator, generator: torch.Generator) -> Thickened:
         index = int(rng.integers(len(self.slices)))

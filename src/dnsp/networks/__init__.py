@@ -8,6 +8,7 @@ from dnsp.networks.included_models import find_model, included_models
 from dnsp.networks.lfmri import LFMRI
 from dnsp.networks.model_card import ModelCard
 from dnsp.networks.model_files import Model, load_model, save_model
+from dnsp.networks.neighbours import with_neighbours, without_neighbours
 from dnsp.networks.registry import (
     NetworkDescription,
     build_network,
@@ -41,4 +42,6 @@ __all__ = [
     "network_names",
     "register_network",
     "save_model",
+    "with_neighbours",
+    "without_neighbours",
 ]

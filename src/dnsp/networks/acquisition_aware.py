@@ -17,6 +17,7 @@ from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import SettingError
 from dnsp.networks.acquisition_estimator import AcquisitionEstimator
 from dnsp.networks.base import HALF_OR_SINGLE, AcquisitionNetwork, require_size
+from dnsp.networks.neighbours import with_neighbours, without_neighbours
 from dnsp.networks.registry import register_network
 
 __all__ = ["AcquisitionAware", "ModulatedNetwork", "UncertaintyHead"]
@@ -25,12 +26,14 @@ _MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves
 _CONSISTENCY = 1.3  # error of the means over voxels, in units of that of the interpolated image
 _NOISE_TAKEN = 0.5  # part of the noise that may be taken away on top of it
 _SLICES_USED = 6
-_DETAIL_SCALE = 4.0  # brings what undoing the blur adds to the order of the image
+_DETAIL_SCALE, _NEIGHBOUR_SCALE = 4.0, 2.0  # bring what undoing the blur adds, and the difference, to the order of the image
 
 
 @register_network("acquisition-aware", presets={})  # no preset: training needs the estimator of a trained model
 class AcquisitionAware(AcquisitionNetwork):
     """A network that is told the acquisition, the estimator that finds it, and the standard error of the result.
+
+    It sharpens a slice, and looks at the slices on both sides of it: what they share is anatomy, what they do not is noise.
 
     Parameters
     ----------
@@ -55,7 +58,7 @@ class AcquisitionAware(AcquisitionNetwork):
     torch.Size([3, 40, 48])
     """
 
-    input_names = ("image", "image with its blur undone")
+    input_names = ("image", "image with its blur undone", "the slice before it", "the slice after it")
     convolution_dtypes = HALF_OR_SINGLE
     fixed_parts = ("estimator", "uncertainty")
 
@@ -72,14 +75,18 @@ class AcquisitionAware(AcquisitionNetwork):
     def forward(self, starts: Tensor, condition: Tensor) -> Tensor:
         """Sharpen enlarged images, told their acquisition (B, C) or (1, C): `AcquisitionBelief.vector`.
 
-        `starts`, shape (B, 2, H, W), is what `begin` gives; the result has shape (B, 1, H, W).
+        `starts`, shape (B, 4, H, W), is what `begin` gives; the result has shape (B, 1, H, W).
         """
         return self._result(starts, condition, self._features(starts, condition))
 
     @staticmethod
     def begin(images: Tensor, size: tuple[int, int], belief: AcquisitionBelief) -> Tensor:
-        """Enlarge images (B, 1, h, w) in two ways, (B, 2, H, W): by spline, and with the blur undone as far as it goes."""
-        enlarged = spline_enlarge(images, size, belief.factors)
+        """Enlarge slices and their neighbours (B, 3, h, w) of `with_neighbours`.
+
+        The result (B, 4, H, W) is the slice enlarged by spline, the slice with its blur undone as far as noise and doubt
+        allow, and the slices before and after it with their blur undone.
+        """
+        enlarged = spline_enlarge(images[:, :1], size, belief.factors)
         return torch.cat([enlarged, deconvolve_enlarge(images, size, belief)], dim=1)
 
     def sharpen(
@@ -96,7 +103,7 @@ class AcquisitionAware(AcquisitionNetwork):
         Parameters
         ----------
         slices : Tensor, shape (S, H, W)
-            Slices of one scan on the unit scale.
+            Slices of one scan on the unit scale, in their order.
         belief : AcquisitionBelief
             How the scan was acquired.
         size : tuple of 2 ints
@@ -111,15 +118,14 @@ class AcquisitionAware(AcquisitionNetwork):
         result : Tensor, shape (S, size[0], size[1])
         standard_error : Tensor, shape (S, size[0], size[1]), or None
         """
-        images = slices[:, None]
-        starts = self.begin(images, size, belief)
+        starts = self.begin(with_neighbours(slices), size, belief)
         result, error = self.refine(starts, belief, strength=strength, with_uncertainty=with_uncertainty)
-        return self.limit(result, images, belief)[:, 0], None if error is None else error[:, 0]
+        return self.limit(result, slices[:, None], belief)[:, 0], None if error is None else error[:, 0]
 
     def refine(
         self, starts: Tensor, belief: AcquisitionBelief, *, strength: float = 1.0, with_uncertainty: bool = False
     ) -> tuple[Tensor, Tensor | None]:
-        """Sharpen enlarged images (B, 2, H, W) of `begin` without the limit to the local range. See `sharpen`."""
+        """Sharpen enlarged slices (B, 4, H, W) of `begin` without the limit to the local range. See `sharpen`."""
         height, width = starts.shape[-2:]
         condition = belief.vector()[None].to(starts.device)
         features = self._features(starts, condition)
@@ -155,7 +161,7 @@ class AcquisitionAware(AcquisitionNetwork):
             return 1.0
         used = slices[torch.linspace(0, len(slices) - 1, min(len(slices), _SLICES_USED + 2)).round().long()[1:-1]]
         used = used if len(used) else slices
-        starts = self.begin(used[:, None], size, belief)
+        starts = self.begin(without_neighbours(used), size, belief)
         enlarged = starts[:, :1]
         correction = self(starts, belief.vector()[None].to(slices.device)) - enlarged
         rows, columns = (AxisSampling(factor=factor) for factor in belief.factors)
@@ -169,13 +175,16 @@ class AcquisitionAware(AcquisitionNetwork):
 
     def _result(self, starts: Tensor, condition: Tensor, features: Tensor) -> Tensor:
         height, width = starts.shape[-2:]
-        enlarged, undone = starts[:, :1], starts[:, 1:]
+        enlarged, undone = starts[:, :1], starts[:, 1:2]
         base = enlarged + self.network.trust(condition)[..., None, None] * (undone - enlarged)
         return base + self.network.correct(features)[..., :height, :width]
 
     def _features(self, starts: Tensor, condition: Tensor) -> Tensor:
         height, width = starts.shape[-2:]
-        inputs = torch.cat([starts[:, :1], _DETAIL_SCALE * (starts[:, 1:] - starts[:, :1])], dim=1)
+        undone = starts[:, 1:2]
+        inputs = torch.cat(
+            [starts[:, :1], _DETAIL_SCALE * (undone - starts[:, :1]), _NEIGHBOUR_SCALE * (starts[:, 2:] - undone)], dim=1
+        )
         if height % 2 or width % 2:
             inputs = functional.pad(inputs, (0, width % 2, 0, height % 2), mode="replicate")
         quarters = functional.pixel_unshuffle(inputs, 2).to(memory_format=torch.channels_last)
@@ -190,8 +199,8 @@ class AcquisitionAware(AcquisitionNetwork):
 class ModulatedNetwork(nn.Module):
     r"""Residual blocks on half the output grid, modulated by the acquisition.
 
-    The enlarged image and what undoing its blur adds are rearranged to eight channels of half their size (as in FFDNet, Zhang
-    et al. 2018, doi:10.1109/TIP.2018.2839891). Each block is :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales
+    The enlarged slice, what undoing its blur adds, and how the slices beside it differ are rearranged to sixteen channels of
+    half their size (as in FFDNet, Zhang et al. 2018, doi:10.1109/TIP.2018.2839891). Each block is :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales
     s and shifts b from a small network that takes the acquisition c.
 
     Parameters
@@ -205,7 +214,7 @@ class ModulatedNetwork(nn.Module):
         self.block_count = require_size("AcquisitionAware", "blocks", blocks, most=128)
         self.filters = require_size("AcquisitionAware", "filters", filters, most=1024)
         require_size("AcquisitionAware", "hidden", hidden, most=4096)
-        self.first = nn.Conv2d(8, filters, 3, padding=1)
+        self.first = nn.Conv2d(4 * len(AcquisitionAware.input_names), filters, 3, padding=1)
         self.inner = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.outer = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(blocks))
         self.last = nn.Conv2d(filters, 4, 3, padding=1)

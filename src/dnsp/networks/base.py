@@ -156,7 +156,7 @@ class Network(nn.Module):
 class AcquisitionNetwork(Network):
     """A network that is told how each image was acquired: ``network(inputs, conditions)``.
 
-    `begin` makes the inputs (B, C, H, W) of low-resolution images, and `AcquisitionBelief.vector` the conditions (B, K).
+    `begin` makes the inputs (B, C, H, W) of low-resolution slices and their neighbours, and `AcquisitionBelief.vector` the conditions (B, K).
 
     Attributes
     ----------
@@ -177,7 +177,10 @@ class AcquisitionNetwork(Network):
 
     @staticmethod
     def begin(images: Tensor, size: tuple[int, int], belief: AcquisitionBelief) -> Tensor:
-        """Make the inputs (B, C, H, W) of low-resolution images (B, 1, h, w); the enlarged image is the first channel."""
+        """Make the inputs (B, C, H, W) of low-resolution slices and their neighbours (B, 3, h, w) of `with_neighbours`.
+
+        The enlarged slice is the first channel.
+        """
         raise NotImplementedError
 
 

@@ -44,7 +44,7 @@ def make_conditioned_inputs(
     network : AcquisitionNetwork
         Makes the inputs, and has the estimator.
     groups : sequence of SampledSlices
-        All slices of one subject.
+        All slices of one subject with their neighbours: three channels.
     size : tuple of 2 ints
         Rows and columns of the reference.
     noise_sigma : float or None

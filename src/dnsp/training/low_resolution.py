@@ -21,7 +21,7 @@ class SampledSlices(NamedTuple):
     places: slice
     """Which of the subject's slices they are."""
     low_res: Tensor
-    """Shape (S, 1, h, w), with the noise."""
+    """Shape (S, C, h, w), with the noise. C is 3 where the neighbours of a slice come with it."""
     samplings: tuple[AxisSampling, AxisSampling]
     """How rows and columns were sampled."""
 
@@ -40,8 +40,8 @@ def sample_slices(
 
     Parameters
     ----------
-    reference : Tensor, shape (S, 1, H, W)
-        The slices on the unit scale.
+    reference : Tensor, shape (S, C, H, W)
+        The slices on the unit scale; C is 3 with their neighbours.
     settings : PairSettings
         "blur", "kspace" or "slices", and the noise.
     subject_id : str
@@ -71,7 +71,7 @@ def sample_slices(
 
 
 def lower_resolution(reference: Tensor, *, settings: PairSettings, subject_id: str = "") -> Tensor:
-    """Lower the resolution of all slices of a subject (S, 1, H, W) by blur and block means or by truncated k-space.
+    """Lower the resolution of all slices of a subject (S, C, H, W) by blur and block means or by truncated k-space.
 
     With `settings.noise_percent` the result is Rician: complex noise is added, then the magnitude is taken. The noise
     depends on `settings.noise_seed` and the subject alone.

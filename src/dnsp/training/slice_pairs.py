@@ -75,22 +75,25 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
     high = read_scan(path)
     try:
         indices = _stacked(choose_slices(high, plane=settings.plane, count=settings.slices_per_subject), high, settings)
-        reference = _stack(unit_slices(high, plane=settings.plane, indices=indices))
-        groups = _lower(scan, high, reference, settings=settings, indices=indices)
+        told = isinstance(network, AcquisitionNetwork)
+        beside = [_beside(index, high, settings) if told else [index] for index in indices]
+        shown = _as_tensor(unit_slices(high, plane=settings.plane, indices=beside))
+        reference = shown[:, :1]
+        groups = _lower(scan, high, shown, settings=settings, indices=beside)
         if isinstance(network, AcquisitionNetwork):
             if not groups:
                 raise SettingError(
                     f"a network that is told of the acquisition cannot learn from {settings.degradation} pairs"
                 )
             noise_sigma = None if paired else settings.noise_percent / 100
-            told = make_conditioned_inputs(network, groups, size=_size(reference), noise_sigma=noise_sigma)
-            return SlicePairs(scan.subject_id, told[0], reference, told[1])
+            made = make_conditioned_inputs(network, groups, size=_size(reference), noise_sigma=noise_sigma)
+            return SlicePairs(scan.subject_id, made[0], reference.contiguous(), made[1])
         if groups:
             enlarged = _enlarge(groups, reference, settings)
         else:
             low = read_scan(scan.low) if isinstance(scan, PairedScan) else _lower_field(high, scan.subject_id, settings)
             _require_one_grid(low, high)
-            enlarged = _stack(unit_slices(low, plane=settings.plane, indices=indices))
+            enlarged = _as_tensor(unit_slices(low, plane=settings.plane, indices=beside))
     except (DataError, VolumeError) as error:
         raise DataError(f"{path}: {error}") from error
     images, references = (_in_stacks(slices, settings.depth) for slices in (enlarged, reference))
@@ -103,7 +106,7 @@ def as_slices(images: Tensor) -> Tensor:
 
 
 def _lower(
-    scan: Scan | PairedScan, high: Volume, reference: Tensor, *, settings: PairSettings, indices: Sequence[int]
+    scan: Scan | PairedScan, high: Volume, reference: Tensor, *, settings: PairSettings, indices: list[list[int]]
 ) -> list[SampledSlices]:
     """Give the low-resolution slices and how they were sampled; nothing where the low-quality scan keeps the grid."""
     if not settings.lowers_resolution:
@@ -147,6 +150,12 @@ def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> 
     return [first + offset for first in firsts for offset in range(settings.depth)]
 
 
+def _beside(index: int, volume: Volume, settings: PairSettings) -> list[int]:
+    """Name a slice and its neighbours, as `with_neighbours` orders them."""
+    last = volume.voxels.shape[plane_axis(volume.affine, settings.plane)] - 1
+    return [index, max(index - 1, 0), min(index + 1, last)]
+
+
 def _in_stacks(images: Tensor, depth: int) -> Tensor:
     return images if depth == 1 else images.reshape(-1, depth, *images.shape[1:]).movedim(1, 2)
 
@@ -164,5 +173,5 @@ def _require_one_grid(low: Volume, high: Volume) -> None:
         )
 
 
-def _stack(slices: npt.NDArray[np.float32]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(slices)).unsqueeze(1)
+def _as_tensor(slices: npt.NDArray[np.float32]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(slices))

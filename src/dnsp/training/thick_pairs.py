@@ -23,7 +23,7 @@ _CORNER_TOLERANCE = 0.05  # of a thin voxel
 _SPACING_TOLERANCE = 0.01  # of what the settings say
 
 
-def thick_slices(low: Volume, high: Volume, *, settings: PairSettings, indices: Sequence[int]) -> SampledSlices:
+def thick_slices(low: Volume, high: Volume, *, settings: PairSettings, indices: Sequence[Sequence[int]]) -> SampledSlices:
     """Cut the planes of a thick scan that lie where those of a thin scan do.
 
     The planes contain the axis across the thick slices. The thick scan keeps its own unit scale and its noise.
@@ -34,8 +34,8 @@ def thick_slices(low: Volume, high: Volume, *, settings: PairSettings, indices: 
         The thick scan, and the thin one on the same grid made finer across the thick slices.
     settings : PairSettings
         The plane, and the thickness of the slices.
-    indices : sequence of int
-        Which planes.
+    indices : sequence of sequence of int
+        Which planes; those that belong together become the channels of one image.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def thick_slices(low: Volume, high: Volume, *, settings: PairSettings, indices: 
         if other != stacked
     )
     planes = unit_slices(low, plane=settings.plane, indices=indices)
-    return SampledSlices(slice(None), torch.from_numpy(np.ascontiguousarray(planes))[:, None], (rows, columns))
+    return SampledSlices(slice(None), torch.from_numpy(np.ascontiguousarray(planes)), (rows, columns))
 
 
 def _axis_across(low: Volume, high: Volume) -> int:

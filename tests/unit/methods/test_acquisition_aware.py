@@ -67,12 +67,29 @@ def test_a_blur_or_noise_that_is_none_is_refused(options, message):
 @pytest.mark.parametrize("scale", [2, 3])
 def test_tiles_give_what_the_whole_slice_gives(scan, scale, monkeypatch):
     sharpen = for_scan(make_method(blur="0", noise="0"), scan, scale).passes[0].views[0].sharpen
-    image = torch.from_numpy(robust_scaling(scan.voxels).apply(scan.voxels[..., 3]))[None, None]
+    slices = robust_scaling(scan.voxels).apply(scan.voxels[..., 2:5])
+    image = torch.from_numpy(slices).movedim(2, 0)[[1, 0, 2]][None]
     whole, error = sharpen(image, with_error=True)
     monkeypatch.setattr(module, "_TILE", 22)
     tiled, same_error = sharpen(image, with_error=True)
     torch.testing.assert_close(tiled, whole, rtol=0, atol=2e-5)
     torch.testing.assert_close(same_error, error, rtol=0, atol=2e-5)
+
+
+def test_each_slice_is_seen_beside_those_before_and_after_it(scan):
+    view = for_scan(make_method(blur="0", noise="0.03"), scan, 2).passes[0].views[0]
+    image = torch.from_numpy(robust_scaling(scan.voxels).apply(scan.voxels))
+    found, _ = view.estimate(image, with_error=False, on_slice=lambda: None)
+    slices, size = image.movedim(view.axis, 0), found.movedim(view.axis, 0).shape[1:]
+    with torch.inference_mode():
+        expected, _ = view.sharpen.network.sharpen(slices, view.sharpen.belief, tuple(size))
+    expected = expected.movedim(0, view.axis).clamp(max=view.sharpen.brightest)
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-3)
+    slices[4] += 0.05 * torch.rand(slices[4].shape)
+    again, _ = view.estimate(image, with_error=False, on_slice=lambda: None)
+    assert [bool(part.any()) for part in (again != found).movedim(view.axis, 0)] == [
+        abs(index - 4) <= 1 for index in range(len(slices))
+    ]
 
 
 def test_the_standard_error_lies_on_the_grid_of_the_result_in_its_units(scan):

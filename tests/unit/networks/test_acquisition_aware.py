@@ -8,7 +8,14 @@ from dnsp.acquisition.local_range import limit_to_local_range, outside_local_ran
 from dnsp.acquisition.resampling import spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import SettingError
-from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription, load_model, save_model
+from dnsp.networks import (
+    AcquisitionAware,
+    ModelCard,
+    NetworkDescription,
+    load_model,
+    save_model,
+    with_neighbours,
+)
 from dnsp.networks.acquisition_estimator import AcquisitionEstimator
 
 SMALL = {"blocks": 2, "filters": 8, "hidden": 16}
@@ -34,9 +41,10 @@ def random_images(*shape):
 
 
 def random_starts(*shape):
-    """Images as `AcquisitionAware.begin` gives them: by spline, and with the blur undone."""
+    """Images as `AcquisitionAware.begin` gives them: by spline, and, also of the neighbours, with the blur undone."""
     images = random_images(shape[0], 1, *shape[1:])
-    return torch.cat([images, images + 0.1 * torch.randn(images.shape, generator=torch.Generator().manual_seed(4))], 1)
+    changes = 0.1 * torch.randn(shape[0], 3, *shape[1:], generator=torch.Generator().manual_seed(4))
+    return torch.cat([images, images + changes], 1)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 16), (15, 21)])
@@ -57,7 +65,7 @@ def test_the_image_is_not_rounded_by_half_precision():
     torch.nn.init.zeros_(network.network.last.weight)
     torch.nn.init.zeros_(network.network.last.bias)
     starts = 1 + 1e-4 * random_starts(1, 16, 16)
-    starts[:, 1] = starts[:, 0]
+    starts[:, 1:] = starts[:, :1]
     assert torch.equal(network(starts, belief().vector()[None]), starts[:, :1])
 
 
@@ -66,7 +74,7 @@ def test_fresh_weights_start_near_the_image_with_its_blur_undone():
     network = AcquisitionAware()
     starts = random_starts(1, 32, 32)
     with torch.no_grad():
-        assert float((network(starts, belief().vector()[None]) - starts[:, 1:]).abs().max()) < 0.05
+        assert float((network(starts, belief().vector()[None]) - starts[:, 1:2]).abs().max()) < 0.05
 
 
 def test_the_result_begins_with_as_much_of_the_undone_blur_as_the_acquisition_deserves():
@@ -75,7 +83,7 @@ def test_the_result_begins_with_as_much_of_the_undone_blur_as_the_acquisition_de
         torch.nn.init.zeros_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
     torch.nn.init.constant_(network.network.trusting[-1].bias, 0.25)
-    expected = 0.75 * starts[:, :1] + 0.25 * starts[:, 1:]
+    expected = 0.75 * starts[:, :1] + 0.25 * starts[:, 1:2]
     torch.testing.assert_close(network(starts, belief().vector()[None]), expected)
 
 
@@ -87,7 +95,7 @@ def test_the_acquisition_changes_the_result():
 def test_pixels_beyond_the_receptive_radius_change_nothing():
     network = small_network()
     radius = network.receptive_radius
-    image = random_starts(1, 1, 2 * radius + 40).expand(1, 2, 2, -1).clone()
+    image = random_starts(1, 1, 2 * radius + 40).expand(1, 4, 2, -1).clone()
     changed = image.clone()
     changed[..., 0] += 1
     with torch.no_grad():
@@ -159,6 +167,19 @@ def test_a_saved_model_gives_the_same_result(tmp_path):
     assert found.shape == (3, 24, 20)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(same_error, error)
+
+
+def test_slices_are_sharpened_beside_their_neighbours():
+    network, slices = small_network(), random_images(3, 12, 10)
+    result, _ = network.sharpen(slices, belief(), (24, 20))
+    alone, _ = network.sharpen(slices[1:2], belief(), (24, 20))
+    assert not torch.equal(result[1:2], alone)
+    among_itself, _ = network.sharpen(slices[1:2].expand(3, -1, -1), belief(), (24, 20))
+    torch.testing.assert_close(among_itself[1:2], alone)
+    inputs = network.begin(with_neighbours(slices), (24, 20), belief())
+    undone = inputs[:, 1]
+    torch.testing.assert_close(inputs[:, 2], undone[[0, 0, 1]])
+    torch.testing.assert_close(inputs[:, 3], undone[[1, 2, 2]])
 
 
 def test_the_result_stays_within_the_local_range():

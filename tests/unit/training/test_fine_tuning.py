@@ -7,8 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from dnsp.acquisition import Acquisition, AcquisitionBelief, AxisSampling, crop_kspace
-from dnsp.data import PairedScan, Scan
+from dnsp.data import PairedScan, Scan, choose_slices, unit_slices
 from dnsp.errors import DataError, SettingError
+from dnsp.io import read_scan
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription, load_model, save_model
 from dnsp.priors import LossSettings
 from dnsp.training import (
@@ -92,17 +93,27 @@ KINDS = (TRUTH, ESTIMATE, TRUTH, ESTIMATE, BLUR_GIVEN, TRUTH, ESTIMATE, TRUTH, E
 KNOWN = {TRUTH: (1, 1), ESTIMATE: (0, 0), BLUR_GIVEN: (1, 0), NOISE_GIVEN: (0, 1)}
 
 
+def with_neighbours(scan, settings):
+    """The slices of a scan, each with the one before it and the one after it: (S, 3, H, W)."""
+    volume = read_scan(scan.path)
+    indices = choose_slices(volume, plane="axial", count=settings.slices_per_subject)
+    last = volume.voxels.shape[2] - 1
+    beside = [[index, max(index - 1, 0), min(index + 1, last)] for index in indices]
+    return torch.from_numpy(unit_slices(volume, plane="axial", indices=beside))
+
+
 def test_the_truth_is_told_of_some_slices_and_estimates_of_the_others(scan, network):
     pairs = make_pairs(scan, settings=BLUR, network=network)
-    reference = pairs.reference
-    assert pairs.enlarged.shape == (11, 2, 40, 44)
+    shown = with_neighbours(scan, BLUR)
+    assert torch.equal(pairs.reference, shown[:, :1])
+    assert pairs.enlarged.shape == (11, 4, 40, 44)
     assert pairs.conditions.shape == (11, 2, 18)
     told = [tuple(numbers.tolist()) for numbers in pairs.conditions[:, 0, -2:]]
     assert told == [KNOWN[kind] for kind in KINDS]
 
     axis = AxisSampling(factor=2, sigma=0.7)
     truth = AcquisitionBelief(factors=(2, 2), transfers=(axis.transfer(), axis.transfer()), noise_sigma=0.02)
-    low_res = lower_resolution(reference, settings=BLUR, subject_id="a")
+    low_res = lower_resolution(shown, settings=BLUR, subject_id="a")
     estimate = network.estimator.believe(low_res[:, 0], (2, 2))
     assert estimate != truth
     for kind, belief in (
@@ -118,26 +129,26 @@ def test_the_truth_is_told_of_some_slices_and_estimates_of_the_others(scan, netw
 
 
 def test_truncated_kspace_is_told_as_such(scan, network):
-    pairs = make_pairs(
-        scan, settings=PairSettings(degradation="kspace", slices_per_subject=3, scale=3), network=network
-    )
+    settings = PairSettings(degradation="kspace", slices_per_subject=3, scale=3)
+    pairs, shown = make_pairs(scan, settings=settings, network=network), with_neighbours(scan, settings)
     axis = AxisSampling(factor=3, kind="kspace")
     belief = AcquisitionBelief(factors=(3, 3), transfers=(axis.transfer(), axis.transfer()))
     torch.testing.assert_close(pairs.conditions[0, 0], belief.vector())
-    low_res = crop_kspace(pairs.reference[:1], scale=3)
-    torch.testing.assert_close(Acquisition(rows=axis, columns=axis).apply(pairs.reference[:1]), low_res)
+    low_res = crop_kspace(shown[:1], scale=3)
+    torch.testing.assert_close(Acquisition(rows=axis, columns=axis).apply(shown[:1]), low_res)
     torch.testing.assert_close(pairs.enlarged[:1], network.begin(low_res, (40, 44), belief))
 
 
 def test_thick_slices_lie_along_the_rows_and_along_the_columns_in_turn(scan, network):
-    pairs = make_pairs(scan, settings=replace(THICK, noise_percent=0.0), network=network)
+    settings = replace(THICK, noise_percent=0.0)
+    pairs, shown = make_pairs(scan, settings=settings, network=network), with_neighbours(scan, settings)
     thick, within = AxisSampling(factor=3.3, kind="slice", thickness=2.5), AxisSampling(factor=1)
     for index, (rows, columns) in ((0, (thick, within)), (5, (within, thick))):  # both tell the truth
         belief = AcquisitionBelief(
             factors=(rows.factor, columns.factor), transfers=(rows.transfer(), columns.transfer())
         )
         torch.testing.assert_close(pairs.conditions[index, 0], belief.vector())
-        low_res = Acquisition(rows=rows, columns=columns).apply(pairs.reference[index : index + 1])
+        low_res = Acquisition(rows=rows, columns=columns).apply(shown[index : index + 1])
         assert low_res.shape[2:] == ((13, 44) if index == 0 else (40, 14))
         torch.testing.assert_close(pairs.enlarged[index : index + 1], network.begin(low_res, (40, 44), belief))
     assert pairs.conditions[:, 0, -2].tolist() == [1] * 11  # the profile is always told
