@@ -1,4 +1,4 @@
-"""Is there a form of the priors that gives a clear gain where it matters: with few data, or with noise?
+"""Look for a form of the priors that gives a clear gain where it matters: with few data, or with noise.
 
 The forms below are not in the paper. Each is first screened: where does its gradient lead beside the error of a network trained
 without priors? Then it trains EDSR (8 blocks of 32 filters) beside the data term, on the first eight subjects of a cohort; the
@@ -28,7 +28,7 @@ from dnsp.networks import EDSR
 from dnsp.priors import laplacian_variance, soft_rank
 from dnsp.training import PairSettings, Patches, PatchSettings, SlicePairs, make_pairs, shuffled_batches
 
-PATCH, STRIDE, SEARCH, ALIKE = 6, 4, 2, 12  # similar patches: their side, where they begin, where others are looked for, how many
+PATCH, STRIDE, SEARCH, ALIKE = 6, 4, 2, 12  # similar patches: side, step, step of the others, how many
 WIDE_DELTA = 0.05  # of stacks of patches without their mean
 
 
@@ -110,7 +110,7 @@ def slopes(form: str, estimate: Tensor, reference: Tensor) -> tuple[Tensor, Tens
 
 def read_pairs(cohort: Path, numbers: range, settings: PairSettings) -> list[SlicePairs]:
     folders = sorted(cohort.glob("sub-*"))
-    paths = [sorted(folders[number].rglob("*_T1w.nii*"))[0] for number in numbers]
+    paths = [min(folders[number].rglob("*_T1w.nii*")) for number in numbers]
     return [make_pairs(Scan(path.name, path), settings=settings) for path in paths]
 
 
@@ -159,7 +159,9 @@ def measure(network: EDSR, pairs: list[SlicePairs]) -> dict[str, float]:
 def screen(cohort: Path) -> None:
     """Print where the gradients lead: the cosine with the error, on subjects that were not trained on."""
     for name, regime in REGIMES.items():
-        network = train(read_pairs(cohort, range(regime.subjects or 8), regime.pairs), regime, form="none", ratio=0, seed=0)
+        network = train(
+            read_pairs(cohort, range(regime.subjects or 8), regime.pairs), regime, form="none", ratio=0, seed=0
+        )
         held_out = read_pairs(cohort, range(8, 10), replace(regime.pairs, slices_per_subject=8))
         patches = Patches(held_out, settings=PatchSettings(per_slice=4), seed=0, epoch=0)
         batch = patches.cut(range(len(patches)))

@@ -111,7 +111,7 @@ def measure(path: Path, count: int, profile: str, settings: dict):
                 f"{path.name}: {case} is more than {LARGEST_FACTOR:g} voxels of {spacing:.2f} mm: left out", flush=True
             )
             continue
-        slices = Slices(spacing_mm=distance, thickness_mm=thickness)
+        slices = Slices(spacing_mm=distance, thickness_mm=thickness, profile_known=False)  # as without --slice-profile
         whole = int(fine.shape[2] / factor)  # slices that lie wholly in the scan
         length = int(np.floor(whole * factor + 0.5))
         matrix = replace(slices, profile=profile).sampling(factor).matrix(fine.shape[2]).numpy()[:whole]
@@ -151,7 +151,9 @@ def block(folder: Path, settings: dict) -> None:
     left = np.minimum(places.astype(int), 10)
     linear = low[:, :, left] * (1 - (places - left)) + low[:, :, left + 1] * (places - left)
     start = time.perf_counter()
-    unit, spline, result, _ = enlarge(low, 48, Slices(spacing_mm=4.0, thickness_mm=4.0), 4.0, None, settings)
+    unit, spline, result, _ = enlarge(
+        low, 48, Slices(spacing_mm=4.0, thickness_mm=4.0, profile_known=False), 4.0, None, settings
+    )
     seconds = time.perf_counter() - start
     print("\nReference block: ds002748 sub-12, 144 x 160 x 48 voxels, 4 mm; mean PSNR of slices 8 to 39, no mask")
     for name, image in (

@@ -42,7 +42,8 @@ def test_thick_slices_are_simulated_and_made_thin_with_the_thickness_of_the_side
     np.testing.assert_allclose(made.affine, image.affine, atol=1e-5)
     facts = told(tmp_path / "iso.json")
     assert facts["Slices"] == {
-        "SliceThickness": 2.0, "SpacingBetweenSlices": 3.0, "SliceProfile": "gaussian", "SliceThicknessFrom": "sidecar",
+        "SliceThickness": 2.0, "SpacingBetweenSlices": 3.0, "SliceProfile": "gaussian",
+        "SliceProfileFrom": "assumed", "SliceThicknessFrom": "sidecar",
     }  # fmt: skip
     assert (facts["Factors"], facts["SliceAxis"], facts["Model"]) == ([1.0, 1.0, 3.0], "k", "default")
     assert facts["Consistency"] >= 0

@@ -17,7 +17,7 @@ from dnsp.acquisition.low_field import LowField, estimate_noise_sigma, lower_fie
 from dnsp.acquisition.noise import add_rician_noise, noise_reference
 from dnsp.acquisition.resampling import sinc_enlarge, sinc_matrix, spline_enlarge, spline_matrix
 from dnsp.acquisition.sampling import AxisSampling, Profile
-from dnsp.acquisition.slices import SliceOptions, Slices
+from dnsp.acquisition.slices import ProfileOption, SliceOptions, Slices
 from dnsp.acquisition.volumes import (
     Resolution,
     degrade_volume,
@@ -35,6 +35,7 @@ __all__ = [
     "DegradationSettings",
     "LowField",
     "Profile",
+    "ProfileOption",
     "Resolution",
     "SliceOptions",
     "Slices",

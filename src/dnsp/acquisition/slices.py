@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from dnsp.acquisition.sampling import AxisSampling, Profile
 from dnsp.errors import SettingError
 
-__all__ = ["SliceOptions", "Slices"]
+__all__ = ["ProfileOption", "SliceOptions", "Slices"]
+
+#: A profile that somebody knows, or "auto": nobody does, and a Gaussian is assumed.
+ProfileOption: TypeAlias = Literal["auto", Profile]
 
 _THINNEST, _THICKEST = 0.25, 4.0  # of the distance between slices: less or more is a mistake in a header
 
@@ -22,23 +25,24 @@ class SliceOptions:
     ----------
     thickness_mm : float, optional
         Full width of a slice at half its height. By default what the file of the scan says, or the distance between slices.
-    profile : {"gaussian", "box", "sinc"}
-        Shape of the slice, see `dnsp.acquisition.AxisSampling`.
+    profile : {"auto", "gaussian", "box", "sinc"}
+        Shape of the slice, see `dnsp.acquisition.AxisSampling`. "auto": a Gaussian is assumed, and not relied on.
 
     Raises
     ------
     SettingError
-        If the thickness is not a positive number, or the profile is none of the three.
+        If the thickness is not a positive number, or the profile is none of the four.
     """
 
     thickness_mm: float | None = None
-    profile: Profile = "gaussian"
+    profile: ProfileOption = "auto"
 
     def __post_init__(self) -> None:
         if self.thickness_mm is not None and not (isfinite(self.thickness_mm) and self.thickness_mm > 0):
             raise SettingError(f"--slice-thickness must be a positive number of millimetres, not {self.thickness_mm:g}")
-        if self.profile not in get_args(Profile):
-            raise SettingError(f"--slice-profile must be one of {', '.join(get_args(Profile))}, not {self.profile!r}")
+        if self.profile not in ("auto", *get_args(Profile)):
+            named = ", ".join(("auto", *get_args(Profile)))
+            raise SettingError(f"--slice-profile must be one of {named}, not {self.profile!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +57,8 @@ class Slices:
         Full width of a slice at half its height. Less than the spacing means a gap, more means that slices overlap.
     profile : {"gaussian", "box", "sinc"}
         Shape of the slice.
+    profile_known : bool
+        Whether somebody said so. Else the shape is assumed.
     source : str
         Where the thickness comes from, for reports.
     """
@@ -60,6 +66,7 @@ class Slices:
     spacing_mm: float
     thickness_mm: float
     profile: Profile = "gaussian"
+    profile_known: bool = True
     source: str = "spacing"
 
     @classmethod
@@ -94,7 +101,13 @@ class Slices:
                 f"a slice thickness of {thickness:g} mm ({source}) does not fit slices {spacing_mm:.3g} mm apart; "
                 "give the true thickness with --slice-thickness"
             )
-        return cls(spacing_mm=spacing_mm, thickness_mm=thickness, profile=options.profile, source=source)
+        return cls(
+            spacing_mm=spacing_mm,
+            thickness_mm=thickness,
+            profile="gaussian" if options.profile == "auto" else options.profile,
+            profile_known=options.profile != "auto",
+            source=source,
+        )
 
     def sampling(self, factor: float) -> AxisSampling:
         """Give the sampling across the slices, for `factor` output voxels in the distance between two slices."""
@@ -108,5 +121,6 @@ class Slices:
             "SliceThickness": round(self.thickness_mm, 4),
             "SpacingBetweenSlices": round(self.spacing_mm, 4),
             "SliceProfile": self.profile,
+            "SliceProfileFrom": "--slice-profile" if self.profile_known else "assumed",
             "SliceThicknessFrom": self.source,
         }

@@ -40,7 +40,7 @@ __all__ = ["enhance"]
 
 MethodName: TypeAlias = Literal["network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"]
 
-ProfileName: TypeAlias = Literal["gaussian", "box", "sinc"]
+ProfileName: TypeAlias = Literal["auto", "gaussian", "box", "sinc"]
 
 PAPER_MODEL_WARNING = (
     "this model undoes a Gaussian blur of 1 pixel with block means and harms scans that have another blur or noise (by up to "
@@ -82,7 +82,9 @@ def enhance(
             "the distance between slices.",
         ),
     ] = None,
-    slice_profile: Annotated[ProfileName, typer.Option(help="The shape of the slices.")] = "gaussian",
+    slice_profile: Annotated[
+        ProfileName, typer.Option(help="The shape of the slices. auto: a Gaussian is assumed, and not relied on.")
+    ] = "auto",
     method: Annotated[
         MethodName,
         typer.Option(

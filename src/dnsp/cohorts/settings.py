@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from dnsp.acquisition import Profile
+from dnsp.acquisition import ProfileOption
 from dnsp.cohorts.made_from import MadeFrom, hash_file, hash_scan
 from dnsp.methods import Blur, ChosenMethod, MethodName, Noise, Precision, choose_method
 from dnsp.methods.target_grid import Spacing
@@ -43,7 +43,7 @@ class EnhancementSettings:
     scale: int | None = None
     spacing_mm: Spacing | None = None
     slice_thickness_mm: float | None = None
-    slice_profile: Profile = "gaussian"
+    slice_profile: ProfileOption = "auto"
     model: str | Path = "default"
     trust: str = ""
     database: str | Path | None = None

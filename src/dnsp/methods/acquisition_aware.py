@@ -133,7 +133,7 @@ class AcquisitionAwareMethod:
         if grid.slice_factor > 1:
             if slices is None:
                 raise SettingError("enlarging across slices needs their thickness: give slices=...")
-            across = Across(grid.slice_axis, samplings[grid.slice_axis])
+            across = Across(grid.slice_axis, samplings[grid.slice_axis], slices.profile_known)
             told = _without_noise(belief) if passes else belief
             views = [View(axis, sharpener(belief=_across_slices(told, across, axis=axis))) for axis in (rows, columns)]
             passes.append(Pass(tuple(views), across))

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-from dnsp.acquisition import Profile, SliceOptions
+from dnsp.acquisition import ProfileOption, SliceOptions
 from dnsp.errors import SettingError
 from dnsp.methods.acquisition_aware import AcquisitionAwareMethod
 from dnsp.methods.acquisition_options import Blur, Noise
@@ -77,7 +77,7 @@ def choose_method(
     scale: int | None = None,
     spacing_mm: object = None,
     slice_thickness_mm: float | None = None,
-    slice_profile: Profile = "gaussian",
+    slice_profile: ProfileOption = "auto",
     model: str | Path | Model = "default",
     trust: str = "",
     database: str | Path | None = None,
@@ -101,8 +101,9 @@ def choose_method(
         "isotropic" is the finest spacing of the scan, for all axes.
     slice_thickness_mm : float, optional
         With a spacing: the thickness of the slices. By default what the file of the scan says, or the distance between slices.
-    slice_profile : {"gaussian", "box", "sinc"}
-        With a spacing: the shape of the slices, see `dnsp.acquisition.AxisSampling`.
+    slice_profile : {"auto", "gaussian", "box", "sinc"}
+        With a spacing: the shape of the slices, see `dnsp.acquisition.AxisSampling`. "auto": a Gaussian is assumed, and
+        not relied on.
     model : str, Path or the result of `dnsp.load_model`
         For a network: the name of an included model, or a model file.
     trust : str

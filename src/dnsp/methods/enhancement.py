@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy.typing as npt
 
-from dnsp.acquisition import Profile
+from dnsp.acquisition import ProfileOption
 from dnsp.errors import DataWarning
 from dnsp.io import as_volume, stated_slices
 from dnsp.methods.acquisition_options import Blur, Noise
@@ -31,7 +31,7 @@ def enhance(
     scale: int | None = None,
     spacing_mm: float | Sequence[float | None] | Literal["isotropic"] | None = None,
     slice_thickness_mm: float | None = None,
-    slice_profile: Profile = "gaussian",
+    slice_profile: ProfileOption = "auto",
     model: str | Path | Model = "default",
     method: MethodName = "network",
     plane: Plane = "axial",
@@ -64,8 +64,8 @@ def enhance(
     slice_thickness_mm : float, optional
         With `spacing_mm`: the thickness of the slices. By default what the file of the scan or the JSON file beside it says,
         or the distance between slices.
-    slice_profile : {"gaussian", "box", "sinc"}
-        With `spacing_mm`: the shape of the slices.
+    slice_profile : {"auto", "gaussian", "box", "sinc"}
+        With `spacing_mm`: the shape of the slices. "auto": a Gaussian is assumed, and not relied on.
     model : str, Path or the result of `dnsp.load_model`
         The name of an included model, or a model file that ``dnsp train`` wrote.
     method : {"network", "bicubic", "spline", "sinc", "lrtv", "lrtv-tuned", "srsw"}

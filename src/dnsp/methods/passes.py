@@ -78,10 +78,13 @@ class Across(NamedTuple):
         The slice axis.
     sampling : AxisSampling
         How the slices were sampled along it.
+    known : bool
+        Whether somebody said so. Else their profile is assumed.
     """
 
     axis: int
     sampling: AxisSampling
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class Pass:
                 image,
                 axis=self.across.axis,
                 sampling=self.across.sampling,
+                sampling_known=self.across.known,
                 noise_sigma=self.views[0].sharpen.belief.noise_sigma,
                 noise_known=self.views[0].sharpen.belief.noise_known,
             )

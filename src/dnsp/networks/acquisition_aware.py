@@ -26,7 +26,10 @@ _MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves
 _CONSISTENCY = 1.3  # error of the means over voxels, in units of that of the interpolated image
 _NOISE_TAKEN = 0.5  # part of the noise that may be taken away on top of it
 _SLICES_USED = 6
-_DETAIL_SCALE, _NEIGHBOUR_SCALE = 4.0, 2.0  # bring what undoing the blur adds, and the difference, to the order of the image
+_DETAIL_SCALE, _NEIGHBOUR_SCALE = (
+    4.0,
+    2.0,
+)  # bring what undoing the blur adds, and the difference, to the order of the image
 
 
 @register_network("acquisition-aware", presets={})  # no preset: training needs the estimator of a trained model
@@ -183,7 +186,8 @@ class AcquisitionAware(AcquisitionNetwork):
         height, width = starts.shape[-2:]
         undone = starts[:, 1:2]
         inputs = torch.cat(
-            [starts[:, :1], _DETAIL_SCALE * (undone - starts[:, :1]), _NEIGHBOUR_SCALE * (starts[:, 2:] - undone)], dim=1
+            [starts[:, :1], _DETAIL_SCALE * (undone - starts[:, :1]), _NEIGHBOUR_SCALE * (starts[:, 2:] - undone)],
+            dim=1,
         )
         if height % 2 or width % 2:
             inputs = functional.pad(inputs, (0, width % 2, 0, height % 2), mode="replicate")
@@ -200,8 +204,9 @@ class ModulatedNetwork(nn.Module):
     r"""Residual blocks on half the output grid, modulated by the acquisition.
 
     The enlarged slice, what undoing its blur adds, and how the slices beside it differ are rearranged to sixteen channels of
-    half their size (as in FFDNet, Zhang et al. 2018, doi:10.1109/TIP.2018.2839891). Each block is :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales
-    s and shifts b from a small network that takes the acquisition c.
+    half their size (as in FFDNet, Zhang et al. 2018, doi:10.1109/TIP.2018.2839891). Each block is
+    :math:`h + W'' * ((1 + s(c)) \max(0, W' * h + b(c)))`, with scales s and shifts b from a small network that takes the
+    acquisition c.
 
     Parameters
     ----------

@@ -156,7 +156,8 @@ class Network(nn.Module):
 class AcquisitionNetwork(Network):
     """A network that is told how each image was acquired: ``network(inputs, conditions)``.
 
-    `begin` makes the inputs (B, C, H, W) of low-resolution slices and their neighbours, and `AcquisitionBelief.vector` the conditions (B, K).
+    `begin` makes the inputs (B, C, H, W) of low-resolution slices and their neighbours, and `AcquisitionBelief.vector` the
+    conditions (B, K).
 
     Attributes
     ----------

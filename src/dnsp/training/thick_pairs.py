@@ -23,7 +23,9 @@ _CORNER_TOLERANCE = 0.05  # of a thin voxel
 _SPACING_TOLERANCE = 0.01  # of what the settings say
 
 
-def thick_slices(low: Volume, high: Volume, *, settings: PairSettings, indices: Sequence[Sequence[int]]) -> SampledSlices:
+def thick_slices(
+    low: Volume, high: Volume, *, settings: PairSettings, indices: Sequence[Sequence[int]]
+) -> SampledSlices:
     """Cut the planes of a thick scan that lie where those of a thin scan do.
 
     The planes contain the axis across the thick slices. The thick scan keeps its own unit scale and its noise.

@@ -148,6 +148,21 @@ def test_a_noisy_scan_is_not_given_back_to_the_last_bit(thin):
     assert float((exact - truth).norm()) < 0.95 * float((far - truth).norm())
 
 
+def test_a_profile_that_is_assumed_and_noise_that_is_not_known_bind_the_result_less(thin):
+    sampling, box = (Slices(spacing_mm=3, thickness_mm=3, profile=profile).sampling(3) for profile in ("gaussian", "box"))
+    truth = torch.from_numpy(robust_scaling(thin.voxels).apply(thin.voxels))
+
+    def wrong_by(slices, **known):
+        return float((agree_with_slices(truth, slices, axis=2, sampling=sampling, **known) - truth).norm())
+
+    of_boxes = along_axis(box.matrix(33), truth, 2)
+    assert wrong_by(of_boxes, sampling_known=False) < 0.8 * wrong_by(of_boxes)
+    noise = 0.05 * torch.randn(20, 22, 11, generator=torch.Generator().manual_seed(0))
+    noisy = along_axis(sampling.matrix(33), truth, 2) + noise
+    assert wrong_by(noisy, noise_known=False) < 0.8 * wrong_by(noisy)
+    assert wrong_by(noisy, noise_sigma=0.05, noise_known=False) < 1.1 * wrong_by(noisy, noise_sigma=0.05)
+
+
 def test_the_result_stays_within_the_local_range_of_one_plane(thin):
     scan = thicken_volume(thin, GAP)
     result = enhance_scan(scan, chosen(1.0, strength=0.5, noise="0")).volume
@@ -200,6 +215,7 @@ def test_thickening_the_spline_nearly_gives_the_slices_back_and_the_sidecar_says
         "SliceThickness": thickness,
         "SpacingBetweenSlices": spacing,
         "SliceProfile": "gaussian",
+        "SliceProfileFrom": "assumed",
         "SliceThicknessFrom": "--slice-thickness",
     }
 
@@ -284,7 +300,7 @@ def test_lrtv_on_whole_factors_is_lrtv(thin):
         ({"slice_profile": "box"}, "need --spacing or --isotropic"),
         ({"spacing_mm": 1, "slice_thickness_mm": 0.0}, "--slice-thickness must be a positive number"),
         ({"spacing_mm": 1, "slice_thickness_mm": float("nan")}, "--slice-thickness must be a positive number"),
-        ({"spacing_mm": 1, "slice_profile": "round"}, "--slice-profile must be one of gaussian, box, sinc"),
+        ({"spacing_mm": 1, "slice_profile": "round"}, "--slice-profile must be one of auto, gaussian, box, sinc"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(options, message):
