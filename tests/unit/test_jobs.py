@@ -1,14 +1,16 @@
 """One job after another, and several at the same time."""
 
 import importlib
+import multiprocessing
 import os
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
-from dnsp.jobs import Job, JobCallback, LocalProcesses, run_jobs
+from dnsp.jobs import Job, JobCallback, LocalProcesses, processes, run_jobs
 
 
 class Record(JobCallback):
@@ -108,6 +110,7 @@ def hang(mark):
         Path(mark).write_text(str(os.getpid()))
         time.sleep(60)
     finally:
+        os.kill(os.getpid(), signal.SIGTERM)  # again, as when a whole group of processes is told to end
         Path(mark).with_suffix(".tidy").touch()
 '''
 
@@ -161,6 +164,24 @@ def test_an_error_that_stops_all_ends_the_processes_and_lets_them_tidy_up(works,
     assert mark.with_suffix(".tidy").exists()
     with pytest.raises(ProcessLookupError):
         os.kill(int(mark.read_text()), 0)
+
+
+def test_a_signal_that_comes_while_the_processes_start_ends_those_that_were_started(works, monkeypatch):
+    started = []
+
+    @contextmanager
+    def interrupted():
+        yield
+        started.extend(process.pid for process in multiprocessing.active_children())
+        if len(started) > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes, "_blocked_signals", interrupted)
+    jobs = [Job(str(number), Path(str(number)), partial(works.give, number)) for number in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(jobs, workers=LocalProcesses(3))
+    assert len(set(started)) == 2
+    assert multiprocessing.active_children() == []
 
 
 def test_a_bug_in_one_job_stops_no_other_and_is_raised_where_errors_stop_all():
