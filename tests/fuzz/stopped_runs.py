@@ -1,5 +1,6 @@
 """What is stopped by `kills.py`: small inputs, the commands, and runs as processes."""
 
+import atexit
 import contextlib
 import os
 import signal
@@ -149,6 +150,7 @@ def run_here(words, descriptor):
             main(words)
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)

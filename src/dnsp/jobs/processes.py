@@ -176,8 +176,12 @@ def _blocked_signals() -> Iterator[None]:
 
 def _leave(_number: int, _frame: object) -> None:
     for number in _STOPPING:
-        signal.signal(number, signal.SIG_IGN)  # the first process and the system may both tell; once is enough
+        signal.signal(number, _stay)  # the first process and the system may both tell; once is enough
     raise SystemExit(1)  # so that unfinished files are removed on the way out
+
+
+def _stay(_number: int, _frame: object) -> None:
+    """Do nothing. With SIG_IGN, Python complains about a signal that came at the same time as the first."""
 
 
 def _end_with_parent() -> None:

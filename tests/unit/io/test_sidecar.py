@@ -1,0 +1,66 @@
+"""The .json beside a scan, when a signal comes at the worst moment."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from dnsp.errors import DnspError
+from dnsp.io.sidecar import sidecar_after
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """Let the n-th call of a function be followed by what Ctrl-C raises."""
+
+    def prepare(owner, name, count):
+        function, calls = getattr(owner, name), []
+
+        def stopped(*arguments, **options):
+            given = function(*arguments, **options)
+            calls.append(arguments)
+            if len(calls) == count:
+                raise KeyboardInterrupt
+            return given
+
+        monkeypatch.setattr(owner, name, stopped)
+
+    return prepare
+
+
+@pytest.mark.parametrize("step", [(os, "fsync"), (Path, "replace")])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_signal_leaves_a_scan_with_its_json_or_neither(tmp_path, stop_after, step, count):
+    """The first file is the note of what the .json will say, the second is the .json."""
+    scan = tmp_path / "scan.nii"
+    stop_after(*step, count)
+    with pytest.raises(KeyboardInterrupt), sidecar_after(scan, {"Description": "a scan"}):
+        scan.write_text("voxels")
+    if count == 1:
+        assert list(tmp_path.iterdir()) == []
+    else:
+        assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", "scan.json"}
+        assert json.loads((tmp_path / "scan.json").read_text())["Description"] == "a scan"
+
+
+def test_a_signal_while_the_note_is_removed_is_no_harm(tmp_path, stop_after):
+    scan = tmp_path / "scan.nii"
+    with pytest.raises(KeyboardInterrupt), sidecar_after(scan, {}):
+        scan.write_text("voxels")
+        stop_after(Path, "unlink", 2)  # the first is that of the temporary file of the .json
+    assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", "scan.json"}
+
+
+def test_a_failure_is_told_once_and_leaves_the_note_for_the_next_run(tmp_path, monkeypatch):
+    scan, tries = tmp_path / "scan.nii", []
+
+    def fail(_):
+        tries.append(1)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(DnspError, match="No space left"), sidecar_after(scan, {}):
+        scan.write_text("voxels")
+        monkeypatch.setattr(os, "fsync", fail)
+    assert len(tries) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", ".scan.dnsp-pending.json"}
