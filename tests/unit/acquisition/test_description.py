@@ -16,7 +16,7 @@ BLOCK, KSPACE = AxisSampling(factor=2, sigma=0.8), AxisSampling(factor=3, kind="
 def lines():
     """Two images with a bright line each, whose samples in k-space swing below zero beside it."""
     images = torch.zeros(2, 12, 18, dtype=torch.float64)
-    images[0, 5, :], images[1, :, 7] = 1.0, 1.0
+    images[0, 5, :], images[1, :, 8] = 1.0, 1.0
     return images
 
 
