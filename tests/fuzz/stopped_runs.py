@@ -1,6 +1,5 @@
 """What is stopped by `kills.py`: small inputs, the commands, and runs as processes."""
 
-import atexit
 import contextlib
 import os
 import signal
@@ -16,6 +15,7 @@ import numpy as np
 import dnsp.__main__
 from dnsp.cli.main import main
 from dnsp.cli.stopping import stop_on_signals
+from dnsp.io.unfinished import remove_unfinished
 
 KINDS = ["enhance", "cohort", "train", "reproduce"]
 OUTPUT = "OUTPUT"  # stands for the output in a command
@@ -150,7 +150,7 @@ def run_here(words, descriptor):
             main(words)
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
-        atexit._run_exitfuncs()
+        remove_unfinished()  # as at the end of Python
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
