@@ -9,13 +9,17 @@ from dnsp.acquisition import (
     Acquisition,
     AxisSampling,
     degrade_volume,
+    lower_field,
+    lower_field_volume,
     name_degradation,
     noise_reference,
     noisy_volume,
     sample_volume,
     sampling_with_blur,
 )
+from dnsp.acquisition.noise import add_rician_noise
 from dnsp.errors import SettingError
+from dnsp.seeds import derive_seed
 from dnsp.volume import Volume
 
 
@@ -72,6 +76,28 @@ def test_noise_is_a_fraction_of_the_99th_9_percentile_and_follows_from_subject_a
     assert np.array_equal(noisy.voxels, dnsp.degrade(flat, **degradation, noise=0.04).voxels)
     for other in ({"seed": 1}, {"subject_id": "b"}):
         assert not np.array_equal(noisy.voxels, dnsp.degrade(flat, **degradation, noise=0.04, **other).voxels)
+
+
+@pytest.mark.parametrize("subject_id", ["a", "b", "c", "d"])
+def test_the_noise_is_that_of_the_seed_of_subject_and_purpose(scan, subject_id):
+    """Seeds are larger than the generator takes, and are cut."""
+    seed = derive_seed(7, subject_id, "noise") & (2**63 - 1)
+    noisy, sigma = noisy_volume(scan, fraction=0.04, subject_id=subject_id, seed=7)
+    expected = add_rician_noise(
+        torch.from_numpy(scan.voxels), sigma=sigma, generator=torch.Generator().manual_seed(seed)
+    )
+    assert np.array_equal(noisy.voxels, expected.numpy())
+
+    field = dnsp.acquisition.LowField(repetition_time_ms=2000, echo_time_ms=30, flip_angle_deg=90)
+    seed = derive_seed(7, subject_id, "low field") & (2**63 - 1)
+    lowered = lower_field_volume(scan, settings=field, subject_id=subject_id, seed=7, noise_sigma=20.0)
+    expected = lower_field(
+        torch.from_numpy(scan.voxels),
+        settings=field,
+        noise_sigma=20.0,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    assert np.array_equal(lowered.voxels, expected.numpy())
 
 
 def test_noise_in_air_has_the_rayleigh_distribution():
