@@ -3,8 +3,10 @@
 import importlib
 import multiprocessing
 import os
+import signal
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,13 @@ import warnings
 from pathlib import Path
 
 from dnsp.errors import DataWarning, MissingExtraError, VolumeError
+
+
+blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])  # while this module is imported
+
+
+def give_blocked():
+    return sorted(blocked)
 
 
 def give(number):
@@ -182,6 +191,14 @@ def test_a_signal_that_comes_while_the_processes_start_ends_those_that_were_star
         run_jobs(jobs, workers=LocalProcesses(3))
     assert len(set(started)) == 2
     assert multiprocessing.active_children() == []
+
+
+def test_no_signal_reaches_a_process_that_still_imports(works):
+    """Also the first one: multiprocessing starts its resource tracker before it."""
+    resource_tracker._resource_tracker._stop()
+    workers = LocalProcesses(1, begin=works.give_blocked)  # imported before the process heeds signals
+    (result,) = run_jobs([Job("mask", Path(), works.give_blocked)], workers=workers)
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= set(result.value)
 
 
 def test_a_bug_in_one_job_stops_no_other_and_is_raised_where_errors_stop_all():
