@@ -144,6 +144,13 @@ def test_robust_scaling_starts_below_zero_only_where_a_scan_does():
     assert robust_scaling(positive - 500.0).low == pytest.approx(-400.0 + 0.8)
 
 
+def test_a_single_negative_voxel_does_not_lift_the_black_level():
+    voxels = np.linspace(0.6, 900.0, 5001)
+    voxels[0] = -0.5
+    assert np.percentile(voxels, 0.1) > 0.5
+    assert robust_scaling(voxels).low == 0.0
+
+
 def test_robust_scaling_follows_the_units():
     voxels = np.random.default_rng(2).gamma(2.0, 100.0, (7, 8, 9))
     base, scaled = robust_scaling(voxels), robust_scaling(1000.0 * voxels)
