@@ -251,6 +251,19 @@ def test_each_slice_is_changed_alone_and_the_scan_is_not(oblique_volume, plane):
     assert shapes == {(1, *np.delete(before.shape, axis))}
 
 
+@pytest.mark.parametrize(("up", "down"), [(1, 2), (3, 2), (2, 3)])
+def test_the_grid_of_changed_slices_is_finer_by_up_and_coarser_by_down(oblique_volume, up, down):
+    height, width, count = oblique_volume.spatial_shape
+    size = tuple(-(-side * up // down) for side in (height, width))
+    plane = next(one for one in ("axial", "coronal", "sagittal") if plane_axis(oblique_volume.affine, one) == 2)
+    changed = map_slices(oblique_volume, lambda stack: np.ones((len(stack), *size)), plane=plane, up=up, down=down)
+    assert changed.spatial_shape == (*size, count)
+    zoom = (up / down, up / down, 1.0)
+    np.testing.assert_allclose(changed.affine, rescaled_affine(oblique_volume.affine, zoom))
+    i, j, k = oblique_volume.spacing_mm
+    assert changed.spacing_mm == pytest.approx((i * down / up, j * down / up, k))
+
+
 def test_stacks_hold_the_neighbours_within_the_margin_and_each_slice_is_kept_once():
     voxels = np.zeros((2, 3, 7, 2), dtype=np.int16) + np.arange(7)[:, None] + [0, 10]
     taken, seen = [], []
