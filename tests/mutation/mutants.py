@@ -47,7 +47,7 @@ TESTS = {
         "io/nifti_header.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("_header", "_writing", "")],
         "io/non_finite.py": [f"{UNIT}/io/test_nifti.py", f"{UNIT}/io/test_mgh.py"],
         "io/scan.py": [f"{UNIT}/io/test_{name}.py" for name in ("brainweb", "mgh", "file_access")],
-        "io/sidecar.py": [f"{UNIT}/io/test_tables.py", "tests/cli/test_bids_app.py"],
+        "io/sidecar.py": [f"{UNIT}/io/test_sidecar.py", f"{UNIT}/io/test_tables.py"],
         "io/slice_thickness.py": [f"{UNIT}/io/test_slice_thickness.py", *DICOM],
         "io/storage.py": [f"{UNIT}/io/test_storage.py", f"{UNIT}/io/test_nifti_writing.py", *DICOM],
         "io/stored_voxels.py": [

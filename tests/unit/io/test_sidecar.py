@@ -52,6 +52,24 @@ def test_a_signal_while_the_note_is_removed_is_no_harm(tmp_path, stop_after):
     assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", "scan.json"}
 
 
+def test_without_the_scan_its_new_companions_go_and_older_ones_stay(tmp_path):
+    scan, new, old = tmp_path / "scan.nii", tmp_path / "scan_new.nii", tmp_path / "scan_old.nii"
+    scan.write_text("before")
+    old.write_text("before")
+    with pytest.raises(KeyboardInterrupt), sidecar_after(scan, {}, companions=[new, old]):
+        new.write_text("voxels")
+        raise KeyboardInterrupt
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"scan.nii": "before", "scan_old.nii": "before"}
+
+
+def test_with_the_scan_its_companions_stay(tmp_path):
+    scan, new = tmp_path / "scan.nii", tmp_path / "scan_new.nii"
+    with sidecar_after(scan, {}, companions=[new]):
+        new.write_text("voxels")
+        scan.write_text("voxels")
+    assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", "scan_new.nii", "scan.json"}
+
+
 def test_a_failure_is_told_once_and_leaves_the_note_for_the_next_run(tmp_path, monkeypatch):
     scan, tries = tmp_path / "scan.nii", []
 
