@@ -101,7 +101,10 @@ TESTS = {
         "acquisition/degradation_settings.py": [
             f"{UNIT}/acquisition/test_{name}.py" for name in ("degradation", "slices")
         ],
-        "acquisition/description.py": [f"{UNIT}/acquisition/test_description.py", f"{UNIT}/acquisition/test_sampling.py"],
+        "acquisition/description.py": [
+            f"{UNIT}/acquisition/test_description.py",
+            f"{UNIT}/acquisition/test_sampling.py",
+        ],
         "acquisition/kspace.py": [f"{UNIT}/acquisition/test_kspace.py", f"{UNIT}/acquisition/test_sampling.py"],
         "acquisition/local_range.py": [f"{UNIT}/acquisition/test_local_range.py"],
         "acquisition/low_field.py": [f"{UNIT}/acquisition/test_low_field.py"],

@@ -29,14 +29,20 @@ def stop_after(monkeypatch):
     return prepare
 
 
+def write(scan, facts, *, companions=(), work):
+    """Do the work that writes a scan, with its .json."""
+    with sidecar_after(scan, facts, companions=companions):
+        work()
+
+
 @pytest.mark.parametrize("step", [(os, "fsync"), (Path, "replace")])
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_signal_leaves_a_scan_with_its_json_or_neither(tmp_path, stop_after, step, count):
     """The first file is the note of what the .json will say, the second is the .json."""
     scan = tmp_path / "scan.nii"
     stop_after(*step, count)
-    with pytest.raises(KeyboardInterrupt), sidecar_after(scan, {"Description": "a scan"}):
-        scan.write_text("voxels")
+    with pytest.raises(KeyboardInterrupt):
+        write(scan, {"Description": "a scan"}, work=lambda: scan.write_text("voxels"))
     if count == 1:
         assert list(tmp_path.iterdir()) == []
     else:
@@ -46,9 +52,13 @@ def test_a_signal_leaves_a_scan_with_its_json_or_neither(tmp_path, stop_after, s
 
 def test_a_signal_while_the_note_is_removed_is_no_harm(tmp_path, stop_after):
     scan = tmp_path / "scan.nii"
-    with pytest.raises(KeyboardInterrupt), sidecar_after(scan, {}):
+
+    def work():
         scan.write_text("voxels")
         stop_after(Path, "unlink", 2)  # the first is that of the temporary file of the .json
+
+    with pytest.raises(KeyboardInterrupt):
+        write(scan, {}, work=work)
     assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", "scan.json"}
 
 
@@ -56,17 +66,27 @@ def test_without_the_scan_its_new_companions_go_and_older_ones_stay(tmp_path):
     scan, new, old = tmp_path / "scan.nii", tmp_path / "scan_new.nii", tmp_path / "scan_old.nii"
     scan.write_text("before")
     old.write_text("before")
-    with pytest.raises(KeyboardInterrupt), sidecar_after(scan, {}, companions=[new, old]):
+
+    def work():
         new.write_text("voxels")
         raise KeyboardInterrupt
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"scan.nii": "before", "scan_old.nii": "before"}
+
+    with pytest.raises(KeyboardInterrupt):
+        write(scan, {}, companions=[new, old], work=work)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "scan.nii": "before",
+        "scan_old.nii": "before",
+    }
 
 
 def test_with_the_scan_its_companions_stay(tmp_path):
     scan, new = tmp_path / "scan.nii", tmp_path / "scan_new.nii"
-    with sidecar_after(scan, {}, companions=[new]):
+
+    def work():
         new.write_text("voxels")
         scan.write_text("voxels")
+
+    write(scan, {}, companions=[new], work=work)
     assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", "scan_new.nii", "scan.json"}
 
 
@@ -77,8 +97,11 @@ def test_a_failure_is_told_once_and_leaves_the_note_for_the_next_run(tmp_path, m
         tries.append(1)
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(DnspError, match="No space left"), sidecar_after(scan, {}):
+    def work():
         scan.write_text("voxels")
         monkeypatch.setattr(os, "fsync", fail)
+
+    with pytest.raises(DnspError, match="No space left"):
+        write(scan, {}, work=work)
     assert len(tries) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", ".scan.dnsp-pending.json"}

@@ -29,7 +29,9 @@ def test_zero_border_counts_every_pixel():
     torch.testing.assert_close(laplacian_variance(image), torch.tensor([[20 / 11]]))
 
 
-@pytest.mark.parametrize(("shape", "border"), [((3, 4), "valid"), ((4, 3), "valid"), ((1, 2), "zero"), ((2, 1), "zero")])
+@pytest.mark.parametrize(
+    ("shape", "border"), [((3, 4), "valid"), ((4, 3), "valid"), ((1, 2), "zero"), ((2, 1), "zero")]
+)
 def test_the_smallest_images_have_the_variance_of_two_responses(shape, border):
     image = torch.zeros(1, 1, *shape)
     image[0, 0, shape[0] // 2, shape[1] // 2] = 1.0
