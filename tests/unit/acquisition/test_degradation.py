@@ -17,6 +17,7 @@ from dnsp.acquisition import (
     sample_volume,
     sampling_with_blur,
 )
+from dnsp.acquisition.degradation_settings import DegradationSettings
 from dnsp.acquisition.noise import add_rician_noise
 from dnsp.errors import SettingError
 from dnsp.seeds import derive_seed
@@ -144,3 +145,23 @@ def test_a_lower_field_has_noise_of_its_own(scan):
     field = dnsp.acquisition.LowField(repetition_time_ms=2000, echo_time_ms=30, flip_angle_deg=90)
     with pytest.raises(SettingError, match="--noise has no effect with --degradation low-field"):
         dnsp.degrade(scan, degradation="low-field", low_field=field, noise=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scale": 5}, "scale must be 2, 3 or 4, not 5"),
+        ({"scale": 1}, "scale must be 2, 3 or 4, not 1"),
+        ({"degradation": "slices"}, "degradation must be blur or kspace, not 'slices'"),
+    ],
+)
+def test_degrade_volume_names_what_it_does_not_know(scan, options, message):
+    with pytest.raises(SettingError, match=message):
+        degrade_volume(scan, **{"scale": 2, **options})
+
+
+def test_settings_name_an_unknown_degradation_and_a_missing_sequence():
+    with pytest.raises(SettingError, match="--degradation must be one of blur, kspace, slices, low-field, not 'rain'"):
+        DegradationSettings(degradation="rain")
+    with pytest.raises(SettingError, match="low-field needs the sequence of the scan"):
+        DegradationSettings(degradation="low-field")

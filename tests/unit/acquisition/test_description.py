@@ -107,3 +107,8 @@ def test_a_transposed_belief_is_that_of_the_transposed_image(sharp_side):
         noise_sigma=0.01,
     )
     assert belief.transposed().transposed() == belief
+
+
+def test_no_noise_leaves_the_image_as_it_is():
+    images = lines() - 0.5  # a magnitude would lose the sign
+    assert torch.equal(add_rician_noise(images, sigma=0.0, generator=torch.Generator()), images)

@@ -185,3 +185,15 @@ def test_a_blur_has_a_name(blur, expected):
 def test_an_unknown_blur_is_refused(blur):
     with pytest.raises(SettingError):
         sampling_with_blur(blur, 2)
+
+
+@pytest.mark.parametrize("enlarge", [spline_enlarge, sinc_enlarge])
+@pytest.mark.parametrize(("size", "factors"), [((0, 4), (2, 2)), ((4, 0), (2, 2)), ((4, 4), (0, 2)), ((4, 4), (2, -1))])
+def test_a_grid_without_pixels_is_refused(enlarge, size, factors):
+    with pytest.raises(SettingError, match="factors must be positive and the size at least 1"):
+        enlarge(torch.ones(2, 2), size, factors)
+
+
+def test_the_smallest_grid_is_one_pixel():
+    assert sinc_enlarge(torch.full((1, 1), 5.0), (1, 1), (1, 1)).item() == pytest.approx(5.0)
+    assert spline_enlarge(torch.full((1, 1), 5.0), (1, 1), (0.5, 0.5)).item() == pytest.approx(5.0)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dnsp.errors import DnspError
-from dnsp.io.sidecar import sidecar_after
+from dnsp.errors import DataError, DnspError
+from dnsp.io.sidecar import read_sidecar_fields, sidecar_after
 
 
 @pytest.fixture
@@ -105,3 +105,13 @@ def test_a_failure_is_told_once_and_leaves_the_note_for_the_next_run(tmp_path, m
         write(scan, {}, work=work)
     assert len(tries) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"scan.nii", ".scan.dnsp-pending.json"}
+
+
+def test_a_link_to_nothing_and_what_is_no_object_are_named(tmp_path):
+    link, table = tmp_path / "link.json", tmp_path / "table.json"
+    link.symlink_to(tmp_path / "gone")
+    table.write_text("[1, 2]")
+    with pytest.raises(DataError, match=r"link\.json: a link to a file that is not there; with DataLad"):
+        read_sidecar_fields(link)
+    with pytest.raises(DataError, match=r"table\.json: must hold a JSON object"):
+        read_sidecar_fields(table)
