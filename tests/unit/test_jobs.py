@@ -13,6 +13,7 @@ import pytest
 
 from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
 from dnsp.jobs import Job, JobCallback, LocalProcesses, processes, run_jobs
+from dnsp.jobs.attempt import attempt
 
 
 class Record(JobCallback):
@@ -206,3 +207,13 @@ def test_a_bug_in_one_job_stops_no_other_and_is_raised_where_errors_stop_all():
     assert [result.value for result in run_jobs(jobs)] == [None, "done"]
     with pytest.raises(DnspError, match="ZeroDivisionError"):
         run_jobs(jobs, stop_at=(DnspError,))
+
+
+def test_a_try_at_a_job_begins_with_what_it_is_told_and_can_raise_what_nobody_expected(monkeypatch):
+    begun = []
+    assert attempt(lambda: begun[0], lambda: begun.append("threads")).value == "threads"
+    failed = attempt(lambda: "never", lambda: fail(VolumeError("no threads")))
+    assert (failed.value, failed.error_type, failed.error_text) == (None, VolumeError, "no threads")
+    monkeypatch.setenv("DNSP_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        attempt(lambda: 1 // 0)
