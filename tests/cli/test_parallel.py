@@ -14,11 +14,33 @@ from dnsp.jobs import DaskCluster, JobCallback
 
 SPLINE = EnhancementSettings(method="spline")
 
+# A dnsp whose processes hang once they have written a file of this ending under its hidden name.
+HANGING = """
+import os, time
+from pathlib import Path
+
+mark, ending = os.environ["HANG_MARK"], os.environ["HANG_AT"]
+if __name__ == "__main__":
+    from dnsp.__main__ import main
+
+    main()
+else:  # in a process of --jobs
+    sync = os.fsync
+
+    def hang(descriptor):
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith(ending):
+            Path(f"{mark}-{os.getpid()}").touch()
+            time.sleep(60)
+        sync(descriptor)
+
+    os.fsync = hang
+"""
+
 
 def contents(folder):
-    """Give the results and their .json files; of a process that was killed, an unfinished hidden file may be left."""
+    """Give the results and their .json files, whole or not."""
     found = [path.relative_to(folder) for path in [*folder.rglob("*.nii.gz"), *folder.rglob("*.json")]]
-    kept = [path for path in found if "logs" not in path.parts and not path.name.startswith(".")]
+    kept = [path for path in found if "logs" not in path.parts]
     return {str(path): (folder / path).read_bytes() for path in kept}
 
 
@@ -73,7 +95,30 @@ def test_when_the_command_is_killed_its_processes_end_and_the_next_run_completes
     assert "done before" in {result.value for result in results}
     enhance_files(scans, tmp_path / "whole", settings)
     assert contents(out) == contents(tmp_path / "whole")
-    assert [path for path in out.rglob(".*") if path.name.endswith("pending.json")] == []
+    assert list(out.rglob(".*")) == []
+
+
+@pytest.mark.parametrize("ending", ["pending.json", ".nii.gz"])
+def test_what_killed_processes_leave_is_removed_by_the_same_command(dnsp, cohort, tmp_path, ending):
+    """SIGKILL for all at once, as when a batch system runs out of patience or of memory."""
+    scans, out = cohort(3), tmp_path / "out"
+    (tmp_path / "hanging.py").write_text(HANGING)
+    command = ("enhance", scans, "-o", out, "--method", "spline", "--jobs", "2")
+    call = [sys.executable, tmp_path / "hanging.py", *command]
+    told = {"HANG_MARK": str(tmp_path / "mark"), "HANG_AT": ending}
+    with subprocess.Popen(call, start_new_session=True, env={**os.environ, **told}) as run:
+        while len(list(tmp_path.glob("mark-*"))) < 2:
+            time.sleep(0.05)
+            assert run.poll() is None
+        os.killpg(run.pid, signal.SIGKILL)
+    left = [path.name for path in out.rglob(".dnsp-unfinished-*")]
+    assert len(left) == 2
+    assert all(name.endswith(ending) for name in left)
+
+    assert dnsp(*command).code == 0
+    assert list(out.rglob(".*")) == []
+    enhance_files(scans, tmp_path / "whole", SPLINE)
+    assert contents(out) == contents(tmp_path / "whole")
 
 
 def _children_of(parent):

@@ -6,12 +6,15 @@ A run is stopped one to five times and then left to finish. After each stop, eve
 after a signal that can be heeded, nothing unfinished may be left, and the exit code and the one line must be right. In the
 end, the files must be those of the unbroken run, byte for byte, but for times and machine facts.
 
+A run over a data set with several processes (cohort) is stopped in two ways: the signal goes to its first process, or to all
+of them, as from a terminal or a batch system. Half of these signals come after the run has begun to write. The next run
+starts at once, also while processes of a killed one still end.
+
 Each run is a process forked from this one, which has imported everything: starting Python would take most of the time. With
 --fresh, runs are started as users start them.
 """
 
 import argparse
-import contextlib
 import csv
 import io
 import json
@@ -19,7 +22,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -35,98 +37,15 @@ import SimpleITK  # noqa: F401
 import skimage.metrics  # noqa: F401
 import statsmodels.api  # noqa: F401
 from safetensors import safe_open
+from stopped_runs import KINDS, Run, make_kinds, write_inputs
 
-from dnsp.cli.main import main
-from dnsp.cli.stopping import STOPPED, stop_on_signals
+from dnsp.cli.stopping import STOPPED
 from dnsp.training.pair_cache import _DIGEST_LENGTH, _digest
 
 SIGNALS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129}
 CHANGING = {"run.json", "seconds.json", "report.html", "numbers.json"}  # times, seconds and what follows from them
 MOST_STOPS = 5
-
-RECIPE = """network = "srcnn"
-network_arguments = {filters = [4, 2]}
-[pairs]
-slices_per_subject = 3
-[patches]
-size = 8
-per_slice = 4
-[optimiser]
-epochs = 8
-batch_size = 4
-[loss]
-prior = "AP"
-"""
-
-
-def write_inputs(folder):
-    """Write a folder of small heads, and a recipe."""
-    (folder / "scans").mkdir(parents=True)
-    for number in range(4):
-        grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in (24, 28, 12)), indexing="ij"))
-        voxels = ((grid**2).sum(0) < 0.8) * np.random.default_rng(number).uniform(300, 900, (24, 28, 12))
-        image = nibabel.Nifti1Image(voxels.astype(np.float32), np.diag([1.0, 1.0, 3.0, 1.0]))
-        nibabel.save(image, folder / "scans" / f"sub-{number}.nii.gz")
-    (folder / "recipe.toml").write_text(RECIPE)
-
-
-def commands(folder):
-    """Give the command of each kind of run, without its output folder."""
-    scans = str(folder / "scans")
-    return {
-        "enhance": ["enhance", scans, "--method", "spline", "--overwrite"],
-        "train": ["train", scans, "--recipe", str(folder / "recipe.toml"), "--accelerator", "cpu"],
-        "reproduce": ["reproduce", "--experiment", "table1", "--method", "edsr-NP"],
-    }
-
-
-class Run:
-    """A process that runs a command, and what it prints."""
-
-    def __init__(self, command, output, printed, *, fresh):
-        self.printed = printed
-        words = [*command, "-o", str(output)]
-        with printed.open("wb") as file:
-            if fresh:
-                self.pid = subprocess.Popen([sys.executable, "-m", "dnsp", *words], stdout=file, stderr=file).pid
-            else:
-                self.pid = os.fork()
-            if self.pid == 0:
-                run_here(words, file.fileno())
-
-    def wait(self, seconds):
-        """Wait for the end; None if it has not come in time."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.002)
-        return None
-
-    def end(self, number):
-        """Send a signal and wait."""
-        os.kill(self.pid, number)
-        code = self.wait(120)
-        if code is None:
-            os.kill(self.pid, signal.SIGKILL)
-            self.wait(60)
-        return code
-
-
-def run_here(words, descriptor):
-    stop_on_signals()
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    code = 1
-    with contextlib.suppress(BaseException):
-        try:
-            main(words)
-        except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else int(bool(leaving.code))
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+SECONDS_TO_END = 30  # for the processes of a run whose first one was killed
 
 
 def fault_of(path):
@@ -164,7 +83,12 @@ def files_of(folder):
 
 
 def unfinished(folder):
-    return list(folder.rglob(".dnsp-*"))
+    return [path for path in folder.rglob(".*") if ".dnsp-" in path.name]
+
+
+def written(folder):
+    """Name the files of a result, finished or not, below its first level: what the scans gave."""
+    return {path for path in folder.glob("*/**/*") if path.is_file()}
 
 
 def difference(folder, whole):
@@ -199,18 +123,21 @@ class Attack:
         self.folder, self.draw, self.fresh = folder, np.random.default_rng(seed), fresh
         self.stops, self.problems = Counter(), []
         write_inputs(folder / "in")
-        self.commands = commands(folder / "in")
+        self.kinds = make_kinds(folder / "in")
         self.inputs = {path: path.read_bytes() for path in files_of(folder / "in")}
-        self.whole, self.seconds = {}, {}
+        self.whole, self.seconds, self.killed = {}, {}, []
 
     def measure(self, kind):
-        """Make the unbroken result, once."""
+        """Make the unbroken result, once, and note how long it took in all and from the first file on."""
         if kind in self.whole:
             return
         output, printed = self.folder / f"{kind}-whole", self.folder / "printed"
         begin = time.monotonic()
-        code = Run(self.commands[kind], output, printed, fresh=self.fresh).wait(600)
-        self.seconds[kind] = time.monotonic() - begin
+        run = self._start(kind, output)
+        code = run.wait(600, until=lambda: bool(written(output)))
+        first = time.monotonic()
+        code = run.wait(600) if code is None else code
+        self.seconds[kind] = time.monotonic() - begin, time.monotonic() - first
         if code != 0:
             raise SystemExit(f"{kind}: the unbroken run ended with {code}: {printed.read_text()}")
         self.whole[kind] = output
@@ -223,39 +150,67 @@ class Attack:
         for _ in range(self.draw.integers(1, MOST_STOPS + 1)):
             if stops == most:
                 break
-            left_before = unfinished(output)
-            run = Run(self.commands[kind], output, printed, fresh=self.fresh)
-            code = run.wait(0.005 + self.draw.random() * self.seconds[kind])
-            number = list(SIGNALS)[self.draw.integers(len(SIGNALS))]
-            if code is None:
-                stopped = run.end(number)
-                if stopped != 0:  # else it had done its work
-                    stops += 1
-                    self.stops[kind, signal.Signals(number).name] += 1
-                    self._judge_stop(kind, number, stopped, printed.read_text(errors="replace"))
-                    if number != signal.SIGKILL:
-                        left = set(unfinished(output)) - set(left_before)
-                        self._expect(not left, f"{kind}, {signal.Signals(number).name}: left behind: {left}")
-        code = Run(self.commands[kind], output, printed, fresh=self.fresh).wait(600)
+            stops += self._stop(kind, output, printed)
+        code = self._start(kind, output).wait(600)
         text = printed.read_text(errors="replace")
         self._expect(code == 0 and "Traceback" not in text, f"{kind}: started again, it ends with {code}: {text}")
+        self._wait_for_killed(kind)
         self._expect(not unfinished(output), f"{kind}: left behind: {unfinished(output)}")
         self._expect(not (said := difference(output, self.whole[kind])), f"{kind}: after a restart, {said}")
         self._expect(
             {path: path.read_bytes() for path in files_of(self.folder / "in")} == self.inputs, "inputs changed"
         )
         outside = {path.name for path in self.folder.iterdir()} - {"in", "printed"}
-        self._expect(outside <= {f"{one}-{how}" for one in self.commands for how in ("whole", "broken")}, f"{outside}")
+        self._expect(outside <= {f"{one}-{how}" for one in self.kinds for how in ("whole", "broken")}, f"{outside}")
         shutil.rmtree(output, ignore_errors=True)
         return stops
 
-    def _judge_stop(self, kind, number, code, text):
-        name, output = signal.Signals(number).name, self.folder / f"{kind}-broken"
-        self._expect(code == SIGNALS[number], f"{kind}, {name}: exit code {code}: {text}")
+    def _start(self, kind, output):
+        return Run(self.kinds[kind].call(output), self.folder / "printed", fresh=self.fresh)
+
+    def _stop(self, kind, output, printed):
+        """Start a run and stop it at a random moment; gives whether it was stopped before its end."""
+        whole, writing = self.seconds[kind]
+        number = list(SIGNALS)[self.draw.integers(len(SIGNALS))]
+        group = self.kinds[kind].has_processes and self.draw.random() < 0.5
+        while_writing = self.kinds[kind].has_processes and self.draw.random() < 0.5
+        left_before, before = unfinished(output), written(output)
+        run = self._start(kind, output)
+        code = None
+        if while_writing:
+            code = run.wait(60, until=lambda: bool(written(output) - before))
+        if code is None:
+            code = run.wait(0.005 + self.draw.random() * (writing if while_writing else whole))
+        if code is not None:
+            return False
+        stopped = run.end(number, group=group)
+        if stopped == 0:  # it had done its work
+            return False
+        how = f"{signal.Signals(number).name}{' to all' if group else ''}"
+        self.stops[kind, how] += 1
+        self._judge_stop(kind, how, number, stopped, printed.read_text(errors="replace"))
+        if number == signal.SIGKILL:
+            self.killed.append(run)
+        else:
+            self._expect(run.has_ended(5), f"{kind}, {how}: its processes run on")
+            self._wait_for_killed(kind)
+            left = set(unfinished(output)) - set(left_before)
+            self._expect(not left, f"{kind}, {how}: left behind: {left}")
+        return True
+
+    def _wait_for_killed(self, kind):
+        """Wait for the processes of runs whose first process was killed: they remove what they write."""
+        for run in self.killed:
+            self._expect(run.has_ended(SECONDS_TO_END), f"{kind}: processes of a killed run go on")
+        self.killed = []
+
+    def _judge_stop(self, kind, how, number, code, text):
+        output = self.folder / f"{kind}-broken"
+        self._expect(code == SIGNALS[number], f"{kind}, {how}: exit code {code}: {text}")
         for fault in filter(None, map(fault_of, files_of(output))):
-            self._expect(".dnsp-" in fault, f"{kind}, {name}: half-written: {fault}")
+            self._expect(".dnsp-" in fault, f"{kind}, {how}: half-written: {fault}")
         if number != signal.SIGKILL:
-            self._expect("Traceback" not in text and STOPPED in text, f"{kind}, {name}: printed {text!r}")
+            self._expect("Traceback" not in text and STOPPED in text, f"{kind}, {how}: printed {text!r}")
 
     def _expect(self, right, problem):
         if not right:
@@ -283,8 +238,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200, help="how many times a run is stopped, over all kinds")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kind", action="append", choices=["enhance", "train", "reproduce"], help="only this kind")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="only this kind")
     parser.add_argument("--fresh", action="store_true", help="start every run as a new Python")
     chosen = parser.parse_args()
-    kinds = chosen.kind or ["enhance", "train", "reproduce"]
-    sys.exit(bool(run(chosen.count, seed=chosen.seed, kinds=kinds, fresh=chosen.fresh)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts with & ignore it
+    sys.exit(bool(run(chosen.count, seed=chosen.seed, kinds=chosen.kind or KINDS, fresh=chosen.fresh)))

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 60  # of processor time; a mutant that takes more is noticed
 
 UNIT = "tests/unit"
+DICOM = [f"{UNIT}/io/dicom"]
 TESTS = {
     "volume": {
         f"volume/{name}.py": [f"{UNIT}/test_volume.py", "tests/properties/test_volume_properties.py"]
@@ -38,7 +39,10 @@ TESTS = {
     },
     "io": {
         "io/atomic.py": [f"{UNIT}/io/test_atomic.py"],
+        "io/brainweb.py": [f"{UNIT}/io/test_brainweb.py"],
+        "io/conversion.py": [f"{UNIT}/test_one_call.py"],
         "io/file_access.py": [f"{UNIT}/io/test_file_access.py"],
+        "io/formats.py": [f"{UNIT}/io/test_file_access.py"],
         "io/inputs.py": ["tests/cli/test_outputs_and_settings.py"],
         "io/mgh.py": [f"{UNIT}/io/test_mgh.py"],
         "io/names.py": [f"{UNIT}/io/test_names.py", f"{UNIT}/io/test_nifti.py"],
@@ -46,13 +50,36 @@ TESTS = {
         "io/nifti/header.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("_header", "_writing", "")],
         "io/nifti/reading.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("", "_refusals", "_header")],
         "io/nifti/writing.py": [f"{UNIT}/io/test_nifti{name}.py" for name in ("_writing", "", "_header")],
+        "io/non_finite.py": [f"{UNIT}/io/test_nifti.py", f"{UNIT}/io/test_mgh.py"],
+        "io/scan.py": [f"{UNIT}/io/test_{name}.py" for name in ("brainweb", "mgh", "file_access")],
+        "io/sidecar.py": [f"{UNIT}/io/test_sidecar.py", f"{UNIT}/io/test_tables.py"],
+        "io/slice_thickness.py": [f"{UNIT}/io/test_slice_thickness.py", *DICOM],
+        "io/storage.py": [f"{UNIT}/io/test_storage.py", f"{UNIT}/io/test_nifti_writing.py", *DICOM],
         "io/stored_voxels.py": [
             f"{UNIT}/io/test_nifti.py",
             f"{UNIT}/io/test_nifti_refusals.py",
             f"{UNIT}/io/test_mgh.py",
         ],
         "io/tables.py": [f"{UNIT}/io/test_tables.py"],
+        "io/text_files.py": [f"{UNIT}/io/test_text_files.py"],
         "io/unfinished.py": [f"{UNIT}/io/test_unfinished.py", "tests/cli/test_stopping.py"],
+    },
+    "dicom": {
+        f"io/dicom/{name}.py": DICOM
+        for name in (
+            "derived",
+            "facts",
+            "files",
+            "folder",
+            "geometry",
+            "headers",
+            "jpeg",
+            "pixels",
+            "reading",
+            "series",
+            "slices",
+            "volumes",
+        )
     },
     "priors": {
         f"priors/{name}.py": [
@@ -70,13 +97,29 @@ TESTS = {
             "sharpness",
             "total_variation",
         )
-    },
+    }
+    | {"priors/balance.py": ["tests/cli/test_patches_balance.py", f"{UNIT}/training/test_balance.py"]},
     "acquisition": {
         "acquisition/bicubic.py": [f"{UNIT}/acquisition/test_bicubic.py"],
         "acquisition/blur_downsample.py": [f"{UNIT}/acquisition/test_blur_downsample.py"],
+        "acquisition/deconvolution.py": [f"{UNIT}/acquisition/test_deconvolution.py"],
+        "acquisition/degradation.py": [f"{UNIT}/acquisition/test_{name}.py" for name in ("degradation", "slices")],
+        "acquisition/degradation_settings.py": [
+            f"{UNIT}/acquisition/test_{name}.py" for name in ("degradation", "slices")
+        ],
+        "acquisition/description.py": [
+            f"{UNIT}/acquisition/test_description.py",
+            f"{UNIT}/acquisition/test_sampling.py",
+        ],
         "acquisition/kspace.py": [f"{UNIT}/acquisition/test_kspace.py", f"{UNIT}/acquisition/test_sampling.py"],
+        "acquisition/local_range.py": [f"{UNIT}/acquisition/test_local_range.py"],
         "acquisition/low_field.py": [f"{UNIT}/acquisition/test_low_field.py"],
+        "acquisition/noise.py": [f"{UNIT}/acquisition/test_description.py", f"{UNIT}/acquisition/test_sampling.py"],
+        "acquisition/plausibility.py": [f"{UNIT}/acquisition/test_plausibility.py"],
+        "acquisition/resampling.py": [f"{UNIT}/acquisition/test_sampling.py"],
         "acquisition/sampling.py": [f"{UNIT}/acquisition/test_sampling.py"],
+        "acquisition/slices.py": [f"{UNIT}/acquisition/test_slices.py"],
+        "acquisition/volumes.py": [f"{UNIT}/acquisition/test_degradation.py", f"{UNIT}/acquisition/test_slices.py"],
     },
 }
 
@@ -124,6 +167,15 @@ def change_of(node):
     else:
         return None
     return new
+
+
+def missing_modules():
+    """Name the modules of the parts that have no tests here."""
+    listed = {file for files in TESTS.values() for file in files}
+    folders = {Path(file).parent for file in listed} - {Path()}
+    found = {path for folder in folders for path in (ROOT / "src/dnsp" / folder).glob("*.py")}
+    names = {path.relative_to(ROOT / "src/dnsp").as_posix() for path in found if path.name != "__init__.py"}
+    return sorted(names - listed)
 
 
 class Replace(ast.NodeTransformer):
@@ -174,6 +226,8 @@ def main():
     parser.add_argument("--file", help="only this file, for example io/atomic.py")
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after this time")
     chosen = parser.parse_args()
+    if missing := missing_modules():
+        raise SystemExit(f"without tests in the table TESTS: {', '.join(missing)}")
     end = time.monotonic() + 60 * chosen.minutes
     with tempfile.TemporaryDirectory(prefix="dnsp-mutants-") as name:
         folder = Path(name) / "src"

@@ -1,14 +1,19 @@
 """One job after another, and several at the same time."""
 
 import importlib
+import multiprocessing
 import os
+import signal
+from contextlib import contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
 
 from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
-from dnsp.jobs import Job, JobCallback, LocalProcesses, run_jobs
+from dnsp.jobs import Job, JobCallback, LocalProcesses, processes, run_jobs
+from dnsp.jobs.attempt import attempt
 
 
 class Record(JobCallback):
@@ -71,6 +76,13 @@ from pathlib import Path
 from dnsp.errors import DataWarning, MissingExtraError, VolumeError
 
 
+blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])  # while this module is imported
+
+
+def give_blocked():
+    return sorted(blocked)
+
+
 def give(number):
     warnings.warn(f"{number}: odd", DataWarning, stacklevel=1)
     return number, os.getpid()
@@ -108,6 +120,7 @@ def hang(mark):
         Path(mark).write_text(str(os.getpid()))
         time.sleep(60)
     finally:
+        os.kill(os.getpid(), signal.SIGTERM)  # again, as when a whole group of processes is told to end
         Path(mark).with_suffix(".tidy").touch()
 '''
 
@@ -163,8 +176,44 @@ def test_an_error_that_stops_all_ends_the_processes_and_lets_them_tidy_up(works,
         os.kill(int(mark.read_text()), 0)
 
 
+def test_a_signal_that_comes_while_the_processes_start_ends_those_that_were_started(works, monkeypatch):
+    started = []
+
+    @contextmanager
+    def interrupted():
+        yield
+        started.extend(process.pid for process in multiprocessing.active_children())
+        if len(started) > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes, "_blocked_signals", interrupted)
+    jobs = [Job(str(number), Path(str(number)), partial(works.give, number)) for number in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(jobs, workers=LocalProcesses(3))
+    assert len(set(started)) == 2
+    assert multiprocessing.active_children() == []
+
+
+def test_no_signal_reaches_a_process_that_still_imports(works):
+    """Also the first one: multiprocessing starts its resource tracker before it."""
+    resource_tracker._resource_tracker._stop()
+    workers = LocalProcesses(1, begin=works.give_blocked)  # imported before the process heeds signals
+    (result,) = run_jobs([Job("mask", Path(), works.give_blocked)], workers=workers)
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= set(result.value)
+
+
 def test_a_bug_in_one_job_stops_no_other_and_is_raised_where_errors_stop_all():
     jobs = [Job("bad", Path(), lambda: 1 // 0), Job("good", Path(), lambda: "done")]
     assert [result.value for result in run_jobs(jobs)] == [None, "done"]
     with pytest.raises(DnspError, match="ZeroDivisionError"):
         run_jobs(jobs, stop_at=(DnspError,))
+
+
+def test_a_try_at_a_job_begins_with_what_it_is_told_and_can_raise_what_nobody_expected(monkeypatch):
+    begun = []
+    assert attempt(lambda: begun[0], lambda: begun.append("threads")).value == "threads"
+    failed = attempt(lambda: "never", lambda: fail(VolumeError("no threads")))
+    assert (failed.value, failed.error_type, failed.error_text) == (None, VolumeError, "no threads")
+    monkeypatch.setenv("DNSP_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        attempt(lambda: 1 // 0)

@@ -144,6 +144,13 @@ def test_robust_scaling_starts_below_zero_only_where_a_scan_does():
     assert robust_scaling(positive - 500.0).low == pytest.approx(-400.0 + 0.8)
 
 
+def test_a_single_negative_voxel_does_not_lift_the_black_level():
+    voxels = np.linspace(0.6, 900.0, 5001)
+    voxels[0] = -0.5
+    assert np.percentile(voxels, 0.1) > 0.5
+    assert robust_scaling(voxels).low == 0.0
+
+
 def test_robust_scaling_follows_the_units():
     voxels = np.random.default_rng(2).gamma(2.0, 100.0, (7, 8, 9))
     base, scaled = robust_scaling(voxels), robust_scaling(1000.0 * voxels)
@@ -242,6 +249,19 @@ def test_each_slice_is_changed_alone_and_the_scan_is_not(oblique_volume, plane):
     np.testing.assert_array_equal(oblique_volume.voxels, before)
     axis = plane_axis(oblique_volume.affine, plane)
     assert shapes == {(1, *np.delete(before.shape, axis))}
+
+
+@pytest.mark.parametrize(("up", "down"), [(1, 2), (3, 2), (2, 3)])
+def test_the_grid_of_changed_slices_is_finer_by_up_and_coarser_by_down(oblique_volume, up, down):
+    height, width, count = oblique_volume.spatial_shape
+    size = tuple(-(-side * up // down) for side in (height, width))
+    plane = next(one for one in ("axial", "coronal", "sagittal") if plane_axis(oblique_volume.affine, one) == 2)
+    changed = map_slices(oblique_volume, lambda stack: np.ones((len(stack), *size)), plane=plane, up=up, down=down)
+    assert changed.spatial_shape == (*size, count)
+    zoom = (up / down, up / down, 1.0)
+    np.testing.assert_allclose(changed.affine, rescaled_affine(oblique_volume.affine, zoom))
+    i, j, k = oblique_volume.spacing_mm
+    assert changed.spacing_mm == pytest.approx((i * down / up, j * down / up, k))
 
 
 def test_stacks_hold_the_neighbours_within_the_margin_and_each_slice_is_kept_once():

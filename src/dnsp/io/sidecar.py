@@ -112,11 +112,16 @@ def sidecar_after(scan: Path, facts: Mapping[str, Any], *, companions: Sequence[
         The other files of the block.
     """
     before = {file.name: _stamp(file) for file in (*companions, scan)}
-    write_json(_pending_path(scan), {"before": before, "facts": facts}, overwrite=True)
     try:
+        write_json(_pending_path(scan), {"before": before, "facts": facts}, overwrite=True)
         yield
     finally:
-        finish_sidecar(scan)
+        try:
+            finish_sidecar(scan)
+        except BaseException as error:
+            if not isinstance(error, Exception):  # a signal that came meanwhile
+                finish_sidecar(scan)
+            raise
 
 
 def finish_sidecar(scan: Path) -> bool:

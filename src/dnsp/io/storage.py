@@ -131,4 +131,5 @@ def _scale_integers(lowest: float, highest: float, dtype: np.dtype[Any], level: 
 def _float32_from(number: float) -> float:
     """Round a number up to one that float32 holds, as the header does."""
     rounded = np.float32(number)
-    return float(rounded if rounded >= number else np.nextafter(rounded, np.float32(np.inf)))
+    reaches = float(rounded) >= number  # as float64: beside a float32, NumPy rounds a float of Python
+    return float(rounded if reaches else np.nextafter(rounded, np.float32(np.inf)))

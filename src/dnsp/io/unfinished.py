@@ -6,6 +6,7 @@ it ends. A hidden file that nobody has locked was left behind, and the next run 
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import secrets
@@ -31,6 +32,9 @@ _LONGEST_ENDING = 16  # letters; enough for .nii.gz, and the name stays shorter 
 
 _open: set[Path] = set()  # what this process is writing
 _cleaned: set[Path] = set()  # the folders that this process has looked through
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_open.clear)
 
 
 def hidden_name(ending: str = "", *, locked: bool = False) -> str:
@@ -98,8 +102,9 @@ def remove_leftovers(folder: Path) -> None:
                 _remove_if_left(folder / name)
 
 
+@atexit.register  # a signal can come between the making of a file and the block that removes it
 def remove_unfinished() -> None:
-    """Remove what this process is writing, before it is ended without unwinding."""
+    """Remove what this process is writing, before it ends, with or without unwinding."""
     for path in list(_open):
         _remove(path)
 
@@ -123,11 +128,15 @@ def _make_locked(parent: Path, ending: str, *, folder: bool) -> tuple[Path, int 
 
 
 def _make(path: Path, *, folder: bool) -> None:
-    if folder:
-        path.mkdir()
-    else:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     _open.add(path)
+    try:
+        if folder:
+            path.mkdir()
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except OSError:
+        _open.discard(path)
+        raise
 
 
 def _forget(path: Path, lock: int | None) -> None:

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -83,19 +84,23 @@ def run_in_processes(
 
 
 class _Worker:
-    """A process and the pipe to it; `index` is the job that it is at."""
+    """A process and the pipe to it; `index` is the job that it is at.
+
+    It starts with its first job, when it is in the list of those that will be ended: a signal may come while it starts.
+    """
 
     def __init__(self, begin: Callable[[], object] | None) -> None:
         processes = multiprocessing.get_context("spawn")
-        self.connection, far_end = processes.Pipe()
-        self.process: BaseProcess = processes.Process(target=_serve, args=(far_end, begin))
-        with _blocked_signals():
-            self.process.start()
-        far_end.close()
+        self.connection, self._far_end = processes.Pipe()
+        self.process: BaseProcess = processes.Process(target=_serve, args=(self._far_end, begin))
         self.index: int | None = None
 
     def give(self, index: int, work: Callable[[], object]) -> None:
         self.index = index
+        if self.process.pid is None:
+            with _blocked_signals():
+                self.process.start()
+            self._far_end.close()
         with suppress(BrokenPipeError, ConnectionResetError):  # it has died: receiving will tell
             self.connection.send(work)
 
@@ -114,13 +119,15 @@ class _Worker:
         return self.process.exitcode
 
     def tell_to_end(self) -> None:
-        self.process.terminate()
+        if self.process.pid is not None:
+            self.process.terminate()
 
     def end(self) -> None:
-        self.process.join(_SECONDS_TO_LEAVE)
-        if self.process.is_alive():
-            self.process.kill()
-            self.process.join()
+        if self.process.pid is not None:
+            self.process.join(_SECONDS_TO_LEAVE)
+            if self.process.is_alive():
+                self.process.kill()
+                self.process.join()
         self.connection.close()
 
 
@@ -161,6 +168,7 @@ def _blocked_signals() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    resource_tracker.ensure_running()  # multiprocessing starts it with the first process, and then unblocks signals
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, *_STOPPING])
     try:
         yield
@@ -169,7 +177,13 @@ def _blocked_signals() -> Iterator[None]:
 
 
 def _leave(_number: int, _frame: object) -> None:
+    for number in _STOPPING:
+        signal.signal(number, _stay)  # the first process and the system may both tell; once is enough
     raise SystemExit(1)  # so that unfinished files are removed on the way out
+
+
+def _stay(_number: int, _frame: object) -> None:
+    """Do nothing. With SIG_IGN, Python complains about a signal that came at the same time as the first."""
 
 
 def _end_with_parent() -> None:

@@ -9,13 +9,18 @@ from dnsp.acquisition import (
     Acquisition,
     AxisSampling,
     degrade_volume,
+    lower_field,
+    lower_field_volume,
     name_degradation,
     noise_reference,
     noisy_volume,
     sample_volume,
     sampling_with_blur,
 )
+from dnsp.acquisition.degradation_settings import DegradationSettings
+from dnsp.acquisition.noise import add_rician_noise
 from dnsp.errors import SettingError
+from dnsp.seeds import derive_seed
 from dnsp.volume import Volume
 
 
@@ -74,6 +79,28 @@ def test_noise_is_a_fraction_of_the_99th_9_percentile_and_follows_from_subject_a
         assert not np.array_equal(noisy.voxels, dnsp.degrade(flat, **degradation, noise=0.04, **other).voxels)
 
 
+@pytest.mark.parametrize("subject_id", ["a", "b", "c", "d"])
+def test_the_noise_is_that_of_the_seed_of_subject_and_purpose(scan, subject_id):
+    """Seeds are larger than the generator takes, and are cut."""
+    seed = derive_seed(7, subject_id, "noise") & (2**63 - 1)
+    noisy, sigma = noisy_volume(scan, fraction=0.04, subject_id=subject_id, seed=7)
+    expected = add_rician_noise(
+        torch.from_numpy(scan.voxels), sigma=sigma, generator=torch.Generator().manual_seed(seed)
+    )
+    assert np.array_equal(noisy.voxels, expected.numpy())
+
+    field = dnsp.acquisition.LowField(repetition_time_ms=2000, echo_time_ms=30, flip_angle_deg=90)
+    seed = derive_seed(7, subject_id, "low field") & (2**63 - 1)
+    lowered = lower_field_volume(scan, settings=field, subject_id=subject_id, seed=7, noise_sigma=20.0)
+    expected = lower_field(
+        torch.from_numpy(scan.voxels),
+        settings=field,
+        noise_sigma=20.0,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    assert np.array_equal(lowered.voxels, expected.numpy())
+
+
 def test_noise_in_air_has_the_rayleigh_distribution():
     head = np.zeros((50, 50, 10), dtype=np.float32)
     head[20:30, 20:30] = 800
@@ -118,3 +145,23 @@ def test_a_lower_field_has_noise_of_its_own(scan):
     field = dnsp.acquisition.LowField(repetition_time_ms=2000, echo_time_ms=30, flip_angle_deg=90)
     with pytest.raises(SettingError, match="--noise has no effect with --degradation low-field"):
         dnsp.degrade(scan, degradation="low-field", low_field=field, noise=0.02)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scale": 5}, "scale must be 2, 3 or 4, not 5"),
+        ({"scale": 1}, "scale must be 2, 3 or 4, not 1"),
+        ({"degradation": "slices"}, "degradation must be blur or kspace, not 'slices'"),
+    ],
+)
+def test_degrade_volume_names_what_it_does_not_know(scan, options, message):
+    with pytest.raises(SettingError, match=message):
+        degrade_volume(scan, **{"scale": 2, **options})
+
+
+def test_settings_name_an_unknown_degradation_and_a_missing_sequence():
+    with pytest.raises(SettingError, match="--degradation must be one of blur, kspace, slices, low-field, not 'rain'"):
+        DegradationSettings(degradation="rain")
+    with pytest.raises(SettingError, match="low-field needs the sequence of the scan"):
+        DegradationSettings(degradation="low-field")

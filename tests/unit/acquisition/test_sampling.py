@@ -87,6 +87,27 @@ def test_the_adjoint_is_the_transpose():
     torch.testing.assert_close(forth, back)
 
 
+@pytest.mark.parametrize("thickness", [21.0, 41.0, 61.0])
+@pytest.mark.parametrize("profile", ["gaussian", "box", "sinc"])
+def test_the_thickness_is_the_full_width_at_half_the_height(profile, thickness):
+    matrix = AxisSampling(factor=41, kind="slice", profile=profile, thickness=thickness).matrix(41 * 9)
+    slice_, centre, half = matrix[4], 41 * 4 + 20, int(thickness // 2)
+    at_half = (slice_[centre + half] + slice_[centre + half + 1]) / 2
+    assert float(at_half / slice_[centre]) == pytest.approx(0.5, abs=0.01)
+    torch.testing.assert_close(slice_, slice_.flip(0), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("factor", "thickness"), [(4.0, None), (4.0, 6.0), (2.5, 2.0)])
+def test_the_transfer_of_a_gaussian_slice_is_a_gaussian(factor, thickness):
+    """Its Fourier transform, times that of a fine voxel, over which the profile is integrated."""
+    fractions = (0.25, 0.5, 0.75, 1.0)
+    frequencies = np.array(fractions) / (2 * factor)
+    sigma = (thickness or factor) / (2 * np.sqrt(2 * np.log(2)))
+    expected = np.exp(-2 * (np.pi * sigma * frequencies) ** 2) * np.sinc(frequencies)
+    found = AxisSampling(factor=factor, kind="slice", thickness=thickness).transfer(fractions)
+    np.testing.assert_allclose(found, expected, atol=0.002)
+
+
 def test_a_gap_keeps_more_of_the_signal_than_a_full_slice():
     full, gap = (AxisSampling(factor=4, kind="slice", thickness=width).transfer((1.0,))[0] for width in (4.0, 2.0))
     assert gap > full + 0.2
@@ -164,3 +185,15 @@ def test_a_blur_has_a_name(blur, expected):
 def test_an_unknown_blur_is_refused(blur):
     with pytest.raises(SettingError):
         sampling_with_blur(blur, 2)
+
+
+@pytest.mark.parametrize("enlarge", [spline_enlarge, sinc_enlarge])
+@pytest.mark.parametrize(("size", "factors"), [((0, 4), (2, 2)), ((4, 0), (2, 2)), ((4, 4), (0, 2)), ((4, 4), (2, -1))])
+def test_a_grid_without_pixels_is_refused(enlarge, size, factors):
+    with pytest.raises(SettingError, match="factors must be positive and the size at least 1"):
+        enlarge(torch.ones(2, 2), size, factors)
+
+
+def test_the_smallest_grid_is_one_pixel():
+    assert sinc_enlarge(torch.full((1, 1), 5.0), (1, 1), (1, 1)).item() == pytest.approx(5.0)
+    assert spline_enlarge(torch.full((1, 1), 5.0), (1, 1), (0.5, 0.5)).item() == pytest.approx(5.0)

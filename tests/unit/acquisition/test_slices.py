@@ -71,3 +71,19 @@ def test_the_plane_of_the_slices_can_be_named_and_closer_slices_are_refused():
 def test_slices_that_make_no_sense_are_refused(options, message):
     with pytest.raises(SettingError, match=message):
         dnsp.degrade(Volume(np.ones((4, 4, 9)), np.eye(4)), degradation="slices", **options)
+
+
+@pytest.mark.parametrize("thickness", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_thickness_that_is_none_is_refused(thickness):
+    with pytest.raises(SettingError, match="--slice-thickness must be a positive number of millimetres"):
+        SliceOptions(thickness_mm=thickness)
+
+
+def test_an_unknown_profile_is_refused():
+    with pytest.raises(SettingError, match="--slice-profile must be one of gaussian, box, sinc, not 'round'"):
+        SliceOptions(profile="round")
+
+
+def test_the_thinnest_and_the_thickest_slices_are_taken():
+    for thickness in (1.25, 20.0):
+        assert Slices.of(SliceOptions(thickness_mm=thickness), spacing_mm=5.0).thickness_mm == thickness

@@ -9,7 +9,7 @@ import pytest
 from scipy.io import netcdf_file
 
 from dnsp.errors import MissingExtraError, VolumeError
-from dnsp.io import read_brainweb_raw, read_minc, read_scan, right_brainweb_axes
+from dnsp.io import brainweb, read_brainweb_raw, read_minc, read_scan, right_brainweb_axes
 from dnsp.volume import Volume, plane_axis
 
 GRIDS = {  # voxels along x y z, step and start in mm: as BrainWeb's download pages and MINC headers have them
@@ -106,6 +106,14 @@ def test_another_number_of_bytes_is_refused_with_those_that_are_known(tmp_path, 
     line = refusal(lambda: read_brainweb_raw(path), path, VolumeError)
     assert f"{count} bytes" in line
     assert "7109137 (181 x 217 x 181), 11862016 (256 x 256 x 181), 56873096 (362 x 434 x 362)" in line
+
+
+def test_a_byte_too_many_is_seen_where_a_piece_ends_with_the_largest_grid(tmp_path, refusal, monkeypatch):
+    monkeypatch.setattr(brainweb, "_CHUNK_BYTES", 56873096 // 8)
+    path = tmp_path / "scan.rawb"
+    with path.open("wb") as file:
+        file.truncate(56873096 + 1)
+    assert "more than 56873096 bytes are none" in refusal(lambda: read_brainweb_raw(path), path, VolumeError)
 
 
 def test_bytes_named_as_shorts_are_refused(tmp_path, refusal):

@@ -1,3 +1,4 @@
+import os
 import resource
 import subprocess
 import sys
@@ -146,6 +147,9 @@ except VolumeError as error:
     run = subprocess.run(
         [sys.executable, "-X", "dev", "-c", program, str(tmp_path / name)],
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        env={
+            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")
+        },  # it writes a file too
         capture_output=True,
         text=True,
         check=True,

@@ -15,6 +15,8 @@ from dnsp.volume import Volume
         ({"SliceThickness": 4}, (4.0, "sidecar")),
         ({"SliceThickness": 4.0, "SpacingBetweenSlices": 5.0}, (4.0, "sidecar")),
         ({"SliceThickness": 4.0, "SpacingBetweenSlices": 1.0}, None),  # of another grid, or a gap
+        ({"SliceThickness": 4.0, "SpacingBetweenSlices": 5.04}, (4.0, "sidecar")),  # rounded: off by less than 1 %
+        ({"SliceThickness": 4.0, "SpacingBetweenSlices": 4.94}, None),
         ({"SliceThickness": 0}, None),
         ({"SliceThickness": "thick"}, None),
         ({"SliceThickness": [4.0, 5.0]}, None),

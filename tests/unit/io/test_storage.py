@@ -37,6 +37,28 @@ def test_the_steps_follow_from_the_grey_levels_and_the_range(stored, lowest, hig
     assert storage.slope == pytest.approx(step, rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("lowest", "highest", "step"),
+    [(0, 900, 900 / 32767), (-900, 300, 900 / 32768), (-300, 900, 900 / 32767), (40000, 90000, 90000 / 32767)],
+)
+def test_without_grey_levels_integers_reach_the_largest_intensity_and_0_stays_0(lowest, highest, step):
+    storage = choose_storage(scan_of(np.float32, highest, lowest), "int16")
+    assert (storage.dtype, storage.inter, storage.level) == (np.int16, 0.0, None)
+    assert storage.slope == pytest.approx(step, rel=1e-6)
+
+
+@pytest.mark.parametrize(("stored", "chosen"), [(np.int16, np.int16), (np.uint8, np.int16), (np.float32, np.float32)])
+def test_a_scan_of_freesurfer_is_stored_by_its_grey_levels_too(stored, chosen):
+    header = nib.freesurfer.mghformat.MGHHeader()
+    header.set_data_dtype(stored)
+    storage = choose_storage(Volume(scan_of(np.float32, 4500).voxels, np.eye(4), header))
+    assert (storage.dtype, storage.slope) == (chosen, 0.25 if chosen == np.int16 else 1.0)
+
+
+def test_a_scan_without_a_header_is_stored_as_float32():
+    assert choose_storage(Volume(scan_of(np.float32, 4500).voxels, np.eye(4))).dtype == np.float32
+
+
 @pytest.mark.parametrize(("lowest", "highest"), [(0, 4500), (-300, 900), (0, 60000), (40000, 90000), (7, 7.5)])
 @pytest.mark.parametrize("stored", [np.int16, np.float32])
 @pytest.mark.parametrize("asked", ["auto", "int16", "source"])

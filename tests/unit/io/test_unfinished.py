@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -81,3 +83,35 @@ def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path, name):
     with replace_file(tmp_path / name) as temporary:
         temporary.write_text("whole")
     assert (tmp_path / name).read_text() == "whole"
+
+
+STOPPED_IN_BETWEEN = """
+import sys
+from pathlib import Path
+from dnsp.io import unfinished
+
+def stopped(path, **_):
+    lock(path)
+    raise SystemExit(143)
+
+lock, unfinished._lock = unfinished._lock, stopped
+with getattr(unfinished, sys.argv[1])(Path(sys.argv[2], "a.nii")):
+    raise AssertionError
+"""
+
+
+@pytest.mark.parametrize("kind", ["unfinished_file", "unfinished_folder"])
+def test_a_signal_between_the_making_and_the_use_of_a_file_leaves_nothing(tmp_path, kind):
+    call = [sys.executable, "-c", STOPPED_IN_BETWEEN, kind, tmp_path]
+    assert subprocess.run(call, check=False).returncode == 143
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_that_was_forked_removes_nothing_of_this_one(tmp_path):
+    with unfinished_file(tmp_path / "a.nii") as file:
+        pid = os.fork()
+        if pid == 0:
+            remove_unfinished()
+            os._exit(0)
+        os.waitpid(pid, 0)
+        assert file.exists()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dnsp.acquisition.description import CONDITION_LENGTH, AcquisitionBelief
-from dnsp.acquisition.local_range import limit_to_local_range, outside_local_range
+from dnsp.acquisition.local_range import outside_local_range
 from dnsp.acquisition.resampling import spline_enlarge
 from dnsp.acquisition.sampling import AxisSampling
 from dnsp.errors import SettingError
@@ -135,22 +135,6 @@ def test_what_is_known_is_not_estimated():
     assert not unknown.blur_known
     assert not unknown.noise_known
     assert unknown.vector().isfinite().all()
-
-
-def test_a_result_within_the_local_range_stays():
-    image = random_images(1, 1, 8, 9)
-    enlarged = image.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    assert torch.equal(limit_to_local_range(enlarged, image, (2, 2), widened=0), enlarged)
-
-
-def test_an_overshoot_is_brought_back():
-    image = random_images(1, 1, 8, 9)
-    enlarged = image.repeat_interleave(2, 2).repeat_interleave(2, 3)
-    enlarged[0, 0, 5, 5] = 9.0
-    limited = limit_to_local_range(enlarged, image, (2, 2), widened=0.5)
-    around = image[0, 0, 1:4, 1:4]
-    assert float(limited[0, 0, 5, 5]) == pytest.approx(float(around.max() + 0.5 * (around.max() - around.min())))
-    assert outside_local_range(enlarged, image, (2, 2)).sum() == 1
 
 
 def test_a_saved_model_gives_the_same_result(tmp_path):

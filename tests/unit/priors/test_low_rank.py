@@ -112,6 +112,22 @@ def test_nan_does_not_hang_on_what_a_failed_factorisation_leaves(monkeypatch):
     assert gradient.isnan().all()
 
 
+def test_only_images_that_are_too_bright_for_the_fast_route_are_factorised(monkeypatch):
+    factorised, svd = [], torch.linalg.svd
+
+    def count(images, **options):
+        factorised.append(len(images))
+        return svd(images, **options)
+
+    monkeypatch.setattr("torch.linalg.svd", count)
+    images = torch.rand(5, 1, 6, 7, generator=torch.Generator().manual_seed(0))
+    images[1] *= 1e3
+    images[2, 0, 0, 0] = torch.inf
+    images[3] *= 1e-9
+    with_gradient(images)
+    assert factorised == [1]
+
+
 @pytest.mark.parametrize("norm", [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0])
 def test_values_of_tiny_images_keep_their_digits(norm):
     images = torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -30,6 +30,24 @@ def test_zero_border_counts_every_pixel():
     torch.testing.assert_close(laplacian_variance(image), torch.tensor([[20 / 11]]))
 
 
+@pytest.mark.parametrize(
+    ("shape", "border"), [((3, 4), "valid"), ((4, 3), "valid"), ((1, 2), "zero"), ((2, 1), "zero")]
+)
+def test_the_smallest_images_have_the_variance_of_two_responses(shape, border):
+    image = torch.zeros(1, 1, *shape)
+    image[0, 0, shape[0] // 2, shape[1] // 2] = 1.0
+    responses = laplacian_of(image[0, 0], border)
+    assert responses.numel() == 2
+    assert laplacian_variance(image, border=border).item() == pytest.approx(responses.var().item())
+    assert responses.var() > 1
+
+
+def laplacian_of(image, border):
+    padded = torch.nn.functional.pad(image, (1, 1, 1, 1)) if border == "zero" else image
+    inner = padded[1:-1, 1:-1]
+    return padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:] - 4 * inner
+
+
 def test_derivatives():
     images = random_images(2, 2, 5, 6).double().requires_grad_()
     bank = (laplacian_kernel() + 0.1 * random_images(3, 3, 3, seed=1)).requires_grad_()

@@ -1,12 +1,13 @@
 """Compressed pixels: what each encoder was given comes out; a missing decoder is one line that names the extra."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders import base
 from pydicom.uid import (
     JPEG2000,
@@ -92,6 +93,16 @@ def test_lossless_pixels_come_out_as_they_went_in(compressed, syntax):
     volume = read_dicom(folder)
     np.testing.assert_array_equal(volume.voxels, series.voxels.astype(np.float32))
     np.testing.assert_allclose(volume.affine, series.affine, rtol=0, atol=1e-9)
+
+
+def test_a_frame_in_two_pieces_is_one_frame(compressed):
+    folder, series = compressed(JPEGLSLossless)
+    for path in filter(Path.is_file, folder.rglob("*")):
+        dataset = pydicom.dcmread(path)
+        (frame,) = generate_frames(dataset.PixelData, number_of_frames=1)
+        dataset.PixelData = encapsulate([frame], fragments_per_frame=2, has_bot=False)
+        dataset.save_as(path)
+    np.testing.assert_array_equal(read_dicom(folder).voxels, series.voxels.astype(np.float32))
 
 
 @pytest.mark.parametrize(

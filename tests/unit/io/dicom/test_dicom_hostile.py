@@ -16,14 +16,14 @@ from dnsp.io import read_dicom, require_writable_dicom_series, write_dicom_serie
 
 def refusal(path):
     tracemalloc.start()
-    begun = time.monotonic()
+    begun = time.process_time()
     try:
         with pytest.raises(VolumeError) as caught:
             read_dicom(path)
         assert tracemalloc.get_traced_memory()[1] < 1 << 30
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
     assert str(caught.value).isprintable()
     return str(caught.value)
 
