@@ -19,4 +19,4 @@ def lowest_versions() -> list[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(lowest_versions()))  # noqa: T201 - this is what it is for
+    print("\n".join(lowest_versions()))
