@@ -139,10 +139,13 @@ def _facts_of(process):
 
 
 def test_a_dask_cluster_that_loses_a_worker_gives_what_one_process_gives(cohort, tmp_path):
-    distributed = pytest.importorskip("distributed")
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
     scans = cohort(30)
     enhance_files(scans, tmp_path / "one", SPLINE)
-    with distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster:
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as cluster,
+    ):
         with distributed.Client(cluster) as client:
             victim = next(iter(client.run(os.getpid).values()))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
-from dnsp.jobs import Job, JobCallback, LocalProcesses, processes, run_jobs
+from dnsp.jobs import DaskCluster, Job, JobCallback, LocalProcesses, processes, run_jobs
 from dnsp.jobs.attempt import attempt
 
 
@@ -164,6 +164,19 @@ def test_a_job_whose_process_dies_is_done_once_more_elsewhere_and_no_more(works,
     assert (first.value, second.value) == ("alive", "alive")
     assert str(third.error).startswith("dies 2: the process at work on it ended twice (signal 9)")
     assert [(tmp_path / f"mark-{times}").stat().st_size for times in (0, 1, 2)] == [1, 2, 2]
+
+
+def test_a_job_whose_dask_worker_dies_is_done_as_often_as_the_scheduler_allows(works, tmp_path):
+    dask, distributed = pytest.importorskip("dask"), pytest.importorskip("distributed")
+    jobs = [Job(f"dies {times}", Path(), partial(works.die, tmp_path / f"mark-{times}", times)) for times in (1, 2)]
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+    ):
+        second, third = (run_jobs([job], workers=DaskCluster(cluster.scheduler_address))[0] for job in jobs)
+    assert second.value == "alive"
+    assert str(third.error).startswith("dies 2: the Dask worker at work on it ended twice; is its memory full?")
+    assert [(tmp_path / f"mark-{times}").stat().st_size for times in (1, 2)] == [2, 2]
 
 
 def test_an_error_that_stops_all_ends_the_processes_and_lets_them_tidy_up(works, tmp_path):

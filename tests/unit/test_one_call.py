@@ -4,11 +4,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor
 
 import dnsp
 from dnsp.errors import ModelError, SettingError, VolumeError
 from dnsp.io import as_volume
+
+MetaTensor = pytest.importorskip(
+    "monai.data", reason="MONAI is not installed; it is in the dependency group interoperability"
+).MetaTensor
 
 AFFINE = np.diag([-0.9, 1.1, 3.0, 1.0])
 

@@ -7,7 +7,6 @@ from math import pi
 
 import numpy as np
 import torch
-from scipy.interpolate import PchipInterpolator
 from torch import Tensor
 
 from dnsp.acquisition.description import AcquisitionBelief
@@ -94,6 +93,8 @@ def _transfer(told: tuple[float, ...], frequencies: np.ndarray) -> np.ndarray:
 
     What was not measured grows no more than what was.
     """
+    from scipy.interpolate import PchipInterpolator
+
     left = np.array([1.0, *told])
     logs = np.log(np.maximum(left, left[left >= _NOTHING_LEFT].min()))
     squares = np.square([0.0, *NYQUIST_FRACTIONS])

@@ -24,8 +24,8 @@ def run_on_dask(
 ) -> Generator[tuple[int, Attempt]]:
     """Do jobs on the workers of a Dask cluster; give each as it ends, with its place in the list.
 
-    A job whose worker dies is done again on another worker, by Dask itself, as often as the scheduler's setting
-    ``distributed.scheduler.allowed-failures`` says (3, unless the cluster says otherwise).
+    A job whose worker dies is done again on another worker. How often is the scheduler's choice: its setting
+    ``distributed.scheduler.allowed-failures`` is 3 by default; start the scheduler with 1 to do a job once more and no more.
 
     Parameters
     ----------
@@ -47,6 +47,7 @@ def run_on_dask(
     """
     try:
         from distributed import Client, as_completed
+        from distributed.scheduler import KilledWorker
     except ImportError as error:
         raise MissingExtraError("distributed", extra="cluster") from error
     try:
@@ -68,8 +69,18 @@ def run_on_dask(
                 failure = future.exception()
                 if failure is None:
                     yield index, future.result()
-                else:  # the worker died, or cannot import dnsp
+                elif isinstance(failure, KilledWorker):
+                    yield index, Attempt(error_text=_died(jobs[index], failure.allowed_failures + 1))
+                else:  # the worker cannot import dnsp, for example
                     yield index, Attempt(error_text=f"{jobs[index].name}: {' '.join(str(failure).split())}")
                 future.release()
         finally:
             client.cancel(list(futures))
+
+
+def _died(job: Job, times: int) -> str:
+    how_often = {1: "once", 2: "twice"}.get(times, f"{times} times")
+    return (
+        f"{job.name}: the Dask worker at work on it ended {how_often}; is its memory full? Give the workers more memory, or "
+        "enhance this scan alone"
+    )

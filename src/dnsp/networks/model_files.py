@@ -11,7 +11,8 @@ import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from dnsp.errors import ModelError, SettingError
 from dnsp.io.atomic import replace_file
@@ -168,11 +169,27 @@ def _layout_of(weights: Mapping[str, Tensor]) -> Layout:
     }
 
 
+class _NoNormalDraws(TorchFunctionMode):
+    """Do not fill tensors with normal numbers.
+
+    On the meta device there is nothing to fill, and PyTorch would import its compiler for it, which takes a second.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        return kwargs["tensor"] if func is nn.init.normal_ else func(*args, **kwargs)
+
+
 def _require_fit(layout: Layout, network: NetworkDescription) -> None:
     """Compare the weights' names, kinds and shapes with the architecture, which takes no memory on the meta device."""
-    device = "cpu" if network.architecture == "user" else "meta"  # a class of a user may need numbers to be made
-    with torch.random.fork_rng(devices=[]), torch.device(device):
-        expected = _layout_of(build_network(network).state_dict())
+    if network.architecture == "user":  # such a class may need numbers to be made
+        with torch.random.fork_rng(devices=[]):
+            expected = _layout_of(build_network(network).state_dict())
+    else:
+        with torch.device("meta"), _NoNormalDraws():
+            expected = _layout_of(build_network(network).state_dict())
     if layout != expected:
         name = min({*layout.items()} ^ {*expected.items()})[0]
         found, needed = (" ".join(map(str, of[name])) if name in of else "absent" for of in (layout, expected))

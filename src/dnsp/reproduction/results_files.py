@@ -93,7 +93,7 @@ def read_record(path: Path, kind: type[Facts]) -> Facts:
         return msgspec.json.decode(read_text(path), type=kind)
     except FileNotFoundError as error:
         raise DataError(f"{path}: is missing; {_AGAIN}") from error
-    except (OSError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise DataError(f"{path}: is damaged ({error}); {_AGAIN}") from error
 
 

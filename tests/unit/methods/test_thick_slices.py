@@ -149,7 +149,9 @@ def test_a_noisy_scan_is_not_given_back_to_the_last_bit(thin):
 
 
 def test_a_profile_that_is_assumed_and_noise_that_is_not_known_bind_the_result_less(thin):
-    sampling, box = (Slices(spacing_mm=3, thickness_mm=3, profile=profile).sampling(3) for profile in ("gaussian", "box"))
+    sampling, box = (
+        Slices(spacing_mm=3, thickness_mm=3, profile=profile).sampling(3) for profile in ("gaussian", "box")
+    )
     truth = torch.from_numpy(robust_scaling(thin.voxels).apply(thin.voxels))
 
     def wrong_by(slices, **known):

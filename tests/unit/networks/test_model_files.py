@@ -3,6 +3,8 @@
 import json
 import shutil
 import struct
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -307,3 +309,10 @@ def test_another_scale_is_refused(model_path):
 def test_a_copy_under_another_name_is_the_same_model(tmp_path, model_path):
     shutil.copy(model_path, tmp_path / "copy.safetensors")
     assert load_model(tmp_path / "copy.safetensors").card == load_model(model_path).card
+
+
+def test_loading_the_default_model_does_not_import_the_compiler_of_pytorch():
+    """It takes a second of every start. Drawing normal numbers on the meta device imports it."""
+    code = "import sys, dnsp; dnsp.load_model('default'); print('torch._dynamo' in sys.modules)"
+    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert outcome.stdout == "False\n"
