@@ -110,10 +110,7 @@ def check_result(
     limit = _WORST_GIVEN if given else max(_WORST_CONSISTENCY * spline, _SMALLEST_CONSISTENCY)
     warnings = []
     if consistency > limit + 1.2 * noise:
-        warnings.append(
-            f"the result, sampled as the scan was, differs from it by {consistency:.1%} (limit {limit + 1.2 * noise:.1%}); "
-            + _advice(grid, given=given)
-        )
+        warnings.append(_say_inconsistent(grid, consistency, limit + 1.2 * noise, given=given))
     if overshoot > _WORST_OVERSHOOT:
         warnings.append(
             f"{overshoot:.1%} of the head's voxels lie far outside the range of the scan around them (limit "
@@ -126,15 +123,20 @@ def check_result(
     return ResultCheck(consistency, spline, overshoot, brightest, tuple(warnings))
 
 
-def _advice(grid: TargetGrid, *, given: bool) -> str:
+def _say_inconsistent(grid: TargetGrid, consistency: float, limit: float, *, given: bool) -> str:
+    figures = f"{consistency:.1%} (limit {limit:.1%})"
     if given:
-        return "another --blur, or --blur auto, may fit the scan better"
-    known = []
+        return (
+            f"the result, sampled as the scan was, differs from it by {figures}; another --blur, or --blur auto, may fit "
+            "the scan better"
+        )
+    across = "give the true thickness of the slices with --slice-thickness, " if grid.slice_factor > 1 else ""
     if any(factor > 1 for axis, factor in enumerate(grid.factors) if axis != grid.slice_axis):
-        known.append("name the scan's blur with --blur")
-    if grid.slice_factor > 1:
-        known.append("give the true thickness of the slices with --slice-thickness")
-    return ", ".join([*known, "or use --method spline"])
+        return (
+            f"the scan was taken for blurred: the means over its voxels change by {figures}. If it is sharp, the result is too "
+            f"sharp: name the scan's blur with --blur (0: none), {across}or use --method spline"
+        )
+    return f"the result, sampled as the scan was, differs from it by {figures}; {across}or use --method spline"
 
 
 def _first_frame(volume: Volume) -> Any:
