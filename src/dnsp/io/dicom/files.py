@@ -21,6 +21,7 @@ __all__ = ["DicomFile", "find_dicom_folders", "open_dicom_files"]
 
 _PREAMBLE_BYTES = 128
 _MARK = b"DICM"
+_ROOT = b"1.2.840.10008."  # of the identifiers of the standard
 _LOOKED_AT_BYTES = 256
 _DICOM_ENDINGS = (".dcm", ".ima")
 _DIGITS = re.compile(r"\d+")
@@ -109,6 +110,8 @@ def open_dicom_files(path: Path) -> Iterator[list[DicomFile]]:
         )
     with ZipFile(path) as archive:
         _require_whole_directory(path, len(archive.infolist()))
+        if full := [member.filename for member in archive.infolist() if member.is_dir() and member.file_size]:
+            raise VolumeError(f"the zip archive lists the folder {full[0]} with content: damaged? Fetch it again")
         members = sorted((member for member in archive.infolist() if not member.is_dir()), key=lambda m: m.filename)
         _require_harmless(members, path.stat().st_size)
         yield _marked([DicomFile(one.filename, partial(archive.open, one), one.file_size) for one in members])
@@ -155,9 +158,12 @@ def _pattern(name: str) -> str:
 
 
 def _is_like_dicom(start: bytes) -> bool:
-    """Tell whether a file without the mark may be what is left of one: nothing, an empty preamble, or a mark moved."""
+    """Tell whether a file without the mark may be what is left of one.
+
+    That is nothing, an empty preamble, a mark that moved, or one of the identifiers that only DICOM has.
+    """
     meta_group = start[_PREAMBLE_BYTES + len(_MARK) :].startswith(b"\2\0\0\0")
-    return not any(start[:_PREAMBLE_BYTES]) or _MARK in start or meta_group
+    return not any(start[:_PREAMBLE_BYTES]) or meta_group or _MARK in start or _ROOT in start
 
 
 def _require_whole_directory(path: Path, listed: int) -> None:

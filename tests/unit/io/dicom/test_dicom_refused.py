@@ -271,6 +271,17 @@ def test_a_damaged_zip(series_folder, tmp_path):
     assert "the zip archive is damaged or cut short" in refusal(archive)
 
 
+def test_a_zip_that_lists_a_file_as_a_folder(series_folder, tmp_path):
+    archive = tmp_path / "export.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in sorted(series_folder.rglob("IM*")):
+            packed.write(file, file.name)
+        last = file.name
+    content = archive.read_bytes().replace(last.encode(), last.encode()[:-1] + b"/")
+    archive.write_bytes(content)
+    assert f"lists the folder {last[:-1]}/ with content: damaged?" in refusal(archive)
+
+
 def test_a_zip_whose_directory_lost_a_member(series_folder, tmp_path):
     archive = tmp_path / "export.zip"
     with zipfile.ZipFile(archive, "w") as packed:

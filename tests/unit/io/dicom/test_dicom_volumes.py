@@ -303,6 +303,7 @@ def test_a_file_that_lost_its_mark_is_missed_by_its_name(series_folder, content)
         pytest.param(lambda whole: whole[:90], id="cut in its preamble"),
         pytest.param(lambda whole: whole[:128] + b"DICN" + whole[132:], id="a mark of other letters"),
         pytest.param(lambda whole: whole[3:], id="a mark moved"),
+        pytest.param(lambda whole: b"\1" + whole[3:128] + b"DIC\x7f" + whole[132:], id="a mark damaged and moved"),
     ],
 )
 def test_a_file_that_lost_its_mark_is_missed_by_its_content(series_folder, damage):
