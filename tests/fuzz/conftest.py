@@ -15,6 +15,8 @@ import pytest
 
 from dnsp.errors import DnspError
 
+collect_ignore = ["kills.py", "stopped_runs.py"]  # commands of their own, without tests
+
 SECONDS = 10  # of processor time for one input
 WAITED_SECONDS = 60  # on a machine with other work
 

@@ -80,8 +80,16 @@ def test_a_thickness_that_is_none_is_refused(thickness):
 
 
 def test_an_unknown_profile_is_refused():
-    with pytest.raises(SettingError, match="--slice-profile must be one of gaussian, box, sinc, not 'round'"):
+    with pytest.raises(SettingError, match="--slice-profile must be one of auto, gaussian, box, sinc, not 'round'"):
         SliceOptions(profile="round")
+
+
+def test_a_profile_that_nobody_named_is_assumed_to_be_gaussian():
+    assumed, named = (Slices.of(SliceOptions(profile=profile), spacing_mm=5.0) for profile in ("auto", "gaussian"))
+    assert (assumed.profile, assumed.profile_known) == ("gaussian", False)
+    assert (named.profile, named.profile_known) == ("gaussian", True)
+    assert SliceOptions() == SliceOptions(profile="auto")
+    assert [slices.facts["SliceProfileFrom"] for slices in (assumed, named)] == ["assumed", "--slice-profile"]
 
 
 def test_the_thinnest_and_the_thickest_slices_are_taken():

@@ -212,7 +212,7 @@ def test_patches_are_told_which_of_their_axes_is_thick(scan):
     planes = planes_of(scan, noise=0.0)
     batch = planes.patches(64, rng=np.random.default_rng(0), network=AcquisitionAware(blocks=1, filters=4, hidden=8))
     size = planes.patch_size
-    assert batch.starts.shape == (64, 2, size, size)
+    assert batch.starts.shape == (64, 4, size, size)
     assert batch.fine.shape == (64, 1, size, size)
     told = {"rows": planes.belief.vector(), "columns": planes.belief.transposed().vector()}
     axes = []

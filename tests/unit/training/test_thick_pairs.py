@@ -61,7 +61,7 @@ def network():
 def test_the_planes_of_both_scans_lie_at_the_same_place(make_pair, network):
     pair = make_pair()
     pairs = make_pairs(pair, settings=SETTINGS, network=network)
-    assert pairs.enlarged.shape == (4, 2, 20, 40)
+    assert pairs.enlarged.shape == (4, 4, 20, 40)
     high, low = read_scan(pair.high), read_scan(pair.low)
     every = unit_slices(high, plane="coronal", indices=range(24))
     places = [int(np.flatnonzero((every == image[0].numpy()).all((1, 2)))[0]) for image in pairs.reference]
