@@ -33,8 +33,8 @@ def test_every_public_name_has_an_example_that_runs():
 
 def test_benchmarks_examples_and_tests_use_the_library_and_not_the_command_line():
     checkout = Path(__file__).parents[2]
-    stopped = checkout / "tests" / "fuzz" / "stopped_runs.py"  # it stops commands
-    allowed = {Path(__file__), stopped}
+    stopping = {checkout / "tests" / "fuzz" / name for name in ("kills.py", "stopped_runs.py")}  # they stop commands
+    allowed = {Path(__file__), *stopping}
     for folder in ("benchmarks", "examples", "tests"):
         for path in (checkout / folder).rglob("*.py"):
             if path.parent != checkout / "tests" / "cli" and path not in allowed:
