@@ -9,11 +9,32 @@ from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
 from dnsp.jobs import DaskCluster, Job, JobCallback, LocalProcesses, processes, run_jobs
-from dnsp.jobs.attempt import attempt
+from dnsp.jobs.attempt import attempt, value_or_error
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the memory of the process from Linux's /proc")
+def test_a_finished_job_gives_its_memory_back():
+    def resident():
+        (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024  # MiB
+
+    def work():
+        blocks = [np.ones(12_000) for _ in range(3000)]  # 94 KiB each: from the heap
+        used.append(resident())
+        return blocks[-1]  # stays in use at the heap's end
+
+    used: list[float] = []
+    before = resident()
+    value, error = value_or_error(work)
+    assert error is None
+    assert value is not None
+    assert used[0] - before > 200
+    assert resident() - before < 50
 
 
 class Record(JobCallback):

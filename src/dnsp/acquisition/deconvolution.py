@@ -73,7 +73,7 @@ def _enlarging(length: int, out: int, factor: float) -> Tensor:
     return sinc_matrix(length, out, factor) @ cosine_matrix(length).T
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)  # of one scan, not of a cohort
 def _gains(belief: AcquisitionBelief, height: int, width: int) -> Tensor:
     axes = []
     for length, told, spread in zip((height, width), belief.transfers, belief.spreads, strict=True):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from dnsp.errors import DataWarning, DnspError
+from dnsp.jobs.memory import give_memory_back
 
 __all__ = ["Attempt", "attempt", "value_or_error"]
 
@@ -71,6 +72,8 @@ def value_or_error(work: Callable[[], object]) -> tuple[object, DnspError | None
         unexpected = _unexpected(failure)
         unexpected.__cause__ = failure
         return None, unexpected
+    finally:
+        give_memory_back()
 
 
 def _unexpected(error: Exception) -> DnspError:
