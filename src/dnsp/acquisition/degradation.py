@@ -92,8 +92,10 @@ def degrade(
         if (degradation, sigma_px, window) != (None, None, None):
             raise SettingError("blur says what degradation, sigma_px and window say: give one or the other")
         degradation, sigma_px, window = name_degradation(blur)
+    if degradation is None:
+        degradation = "blur" if slice_thickness_mm is None and slice_spacing_mm is None else "slices"
     settings = DegradationSettings(
-        degradation=degradation or "blur",
+        degradation=degradation,
         scale=scale,
         plane=plane,
         sigma_px=1.0 if sigma_px is None else sigma_px,

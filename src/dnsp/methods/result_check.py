@@ -20,10 +20,11 @@ _SLICES = 24
 _BRIGHT = 0.1  # on the unit scale: a pixel of the head
 _WORST_CONSISTENCY = 1.5  # times that of a cubic spline
 _SMALLEST_CONSISTENCY = 0.01  # below this relative error a result is consistent, whatever the spline's is
-_WORST_GIVEN = 0.05  # relative error under an acquisition that the user gave
+_WORST_OF_BLURRED = 0.05  # relative error under a blur that was given, or estimated of a clearly blurred scan
 _WORST_BRIGHTNESS = 1.2  # times the scan's brightest voxel
 _WIDENED = 0.5  # of the local range: how far outside a voxel counts as overshoot
 _WORST_OVERSHOOT = 0.02  # of the voxels of the head
+_WORST_OVERSHOOT_OF_BLURRED = 0.05  # undoing a strong blur exceeds the range of what was blurred
 
 
 class ResultCheck(NamedTuple):
@@ -33,7 +34,8 @@ class ResultCheck(NamedTuple):
     ----------
     consistency : float
         Relative error (0 is best) between the scan and the result sampled as the scan was: across the slices with their
-        profile; within them under the acquisition that was given, otherwise under block means.
+        profile; within them under the acquisition that was given, under the blur that was estimated of a clearly blurred
+        scan, otherwise under block means.
     consistency_of_spline : float
         The same for cubic spline interpolation, under block means within the slices.
     overshoot : float
@@ -107,14 +109,16 @@ def check_result(
     above_zero = [float(volume.voxels.max()) - scaling.low for volume in (result, scan)]
     brightest = above_zero[0] / above_zero[1]
     noise = noise_sigma / max(float(image[head].square().mean().sqrt()) if bool(head.any()) else 1.0, 1e-6)
-    limit = _WORST_GIVEN if given else max(_WORST_CONSISTENCY * spline, _SMALLEST_CONSISTENCY)
+    blurred = any(sampling.sigma > 0 for sampling in taken)
+    limit = _WORST_OF_BLURRED if given or blurred else max(_WORST_CONSISTENCY * spline, _SMALLEST_CONSISTENCY)
+    overshoot_limit = _WORST_OVERSHOOT_OF_BLURRED if blurred else _WORST_OVERSHOOT
     warnings = []
     if consistency > limit + 1.2 * noise:
         warnings.append(_say_inconsistent(grid, consistency, limit + 1.2 * noise, given=given))
-    if overshoot > _WORST_OVERSHOOT:
+    if overshoot > overshoot_limit:
         warnings.append(
             f"{overshoot:.1%} of the head's voxels lie far outside the range of the scan around them (limit "
-            f"{_WORST_OVERSHOOT:.0%}); use --method spline, or name the scan's blur with --blur"
+            f"{overshoot_limit:.0%}); use --method spline, or name the scan's blur with --blur"
         )
     if brightest > _WORST_BRIGHTNESS:
         warnings.append(
@@ -124,19 +128,15 @@ def check_result(
 
 
 def _say_inconsistent(grid: TargetGrid, consistency: float, limit: float, *, given: bool) -> str:
-    figures = f"{consistency:.1%} (limit {limit:.1%})"
+    said = f"the result, sampled as the scan was, differs from it by {consistency:.1%} (limit {limit:.1%}); "
     if given:
-        return (
-            f"the result, sampled as the scan was, differs from it by {figures}; another --blur, or --blur auto, may fit "
-            "the scan better"
-        )
-    across = "give the true thickness of the slices with --slice-thickness, " if grid.slice_factor > 1 else ""
+        return said + "another --blur, or --blur auto, may fit the scan better"
+    known = []
     if any(factor > 1 for axis, factor in enumerate(grid.factors) if axis != grid.slice_axis):
-        return (
-            f"the scan was taken for blurred: the means over its voxels change by {figures}. If it is sharp, the result is too "
-            f"sharp: name the scan's blur with --blur (0: none), {across}or use --method spline"
-        )
-    return f"the result, sampled as the scan was, differs from it by {figures}; {across}or use --method spline"
+        known.append("name the scan's blur with --blur")
+    if grid.slice_factor > 1:
+        known.append("give the true thickness of the slices with --slice-thickness")
+    return said + ", ".join([*known, "or use --method spline"])
 
 
 def _first_frame(volume: Volume) -> Any:

@@ -1,6 +1,6 @@
 """Super-resolution networks: an enlarged image in, an image of the same size out."""
 
-from dnsp.networks.acquisition_aware import AcquisitionAware
+from dnsp.networks.acquisition_aware import AcquisitionAware, looks_blurred
 from dnsp.networks.base import HALF_OR_SINGLE, AcquisitionNetwork, Network
 from dnsp.networks.dcsrn import DCSRN
 from dnsp.networks.edsr import EDSR
@@ -39,6 +39,7 @@ __all__ = [
     "included_models",
     "is_class_name",
     "load_model",
+    "looks_blurred",
     "network_names",
     "register_network",
     "save_model",

@@ -121,6 +121,6 @@ def _to_picture(section: Array, scaling: IntensityScaling) -> Picture:
 
 def _find_box(picture: Picture) -> tuple[float, float, float, float]:
     height, width = picture.shape
-    side = max(2, min(picture.shape) // _BOX_PART)
+    side = min(max(2, min(picture.shape) // _BOX_PART), *picture.shape)  # a scan may be one voxel wide
     box = busiest_box(picture.astype(np.float64) / 255, side=side)
     return box.left / width, box.top / height, side / width, side / height

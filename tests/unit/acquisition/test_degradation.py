@@ -165,3 +165,8 @@ def test_settings_name_an_unknown_degradation_and_a_missing_sequence():
         DegradationSettings(degradation="rain")
     with pytest.raises(SettingError, match="low-field needs the sequence of the scan"):
         DegradationSettings(degradation="low-field")
+
+
+def test_a_distance_of_slices_makes_slices_thick(scan):
+    named = dnsp.degrade(scan, degradation="slices", slice_spacing_mm=6.0, slice_thickness_mm=5.0)
+    np.testing.assert_array_equal(dnsp.degrade(scan, slice_spacing_mm=6.0, slice_thickness_mm=5.0).voxels, named.voxels)

@@ -1,10 +1,13 @@
 """The default model on a scan: what it estimates or is told, tiles, the standard error, and the checks of a result."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 import dnsp
+from dnsp.acquisition import AcquisitionBelief, AxisSampling
 from dnsp.errors import DataWarning, SettingError
 from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, TargetGrid, check_result, choose_method, enhance_scan
 from dnsp.methods import slice_sharpener as module
@@ -90,6 +93,25 @@ def test_each_slice_is_seen_beside_those_before_and_after_it(scan):
     assert [bool(part.any()) for part in (again != found).movedim(view.axis, 0)] == [
         abs(index - 4) <= 1 for index in range(len(slices))
     ]
+
+
+def test_a_clearly_blurred_scan_is_checked_with_the_blur_that_was_found(scan, monkeypatch):
+    method = make_method()
+    blurred = AxisSampling(factor=2, sigma=1.5)
+    found = AcquisitionBelief(
+        factors=(2.0, 2.0),
+        transfers=(blurred.transfer(),) * 2,
+        spreads=(0.1, 0.1),
+        sharp_side=(0.2, 0.2),
+        blur_known=False,
+    )
+    monkeypatch.setattr(type(method.network.estimator), "believe", lambda *_, **__: found)
+    rows, columns, across = for_scan(method, scan, 2).samplings
+    assert (rows.sigma, columns.sigma) == (pytest.approx(1.5, abs=0.1), pytest.approx(1.5, abs=0.1))
+    assert across == AxisSampling(factor=1)
+    sharp = replace(found, sharp_side=(0.9, 0.9))
+    monkeypatch.setattr(type(method.network.estimator), "believe", lambda *_, **__: sharp)
+    assert for_scan(method, scan, 2).samplings[0] == AxisSampling(factor=2)
 
 
 def test_the_standard_error_lies_on_the_grid_of_the_result_in_its_units(scan):

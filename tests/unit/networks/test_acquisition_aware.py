@@ -204,6 +204,15 @@ def test_a_scan_that_may_be_sharp_keeps_the_means_of_its_voxels():
     assert inconsistency(result, slices) == pytest.approx(1.3**2 * inconsistency(interpolated, slices), rel=1e-3)
 
 
+def test_the_strength_is_found_where_the_factor_does_not_divide_the_sides():
+    network, slices = small_network(), random_images(1, 12, 10)
+    transfer = AxisSampling(factor=1.3).transfer()
+    cautious = AcquisitionBelief(
+        factors=(1.3, 1.3), transfers=(transfer, transfer), blur_known=False, sharp_side=(0.9, 0.9)
+    )
+    assert 0 < network.find_strength(slices, cautious, (16, 13)) <= 1  # 16 pixels hold 12.3 of the scan's
+
+
 def test_a_scan_of_known_or_clear_blur_gets_the_whole_correction():
     network, slices = small_network(), random_images(3, 12, 10)
     assert network.find_strength(slices, belief(), (24, 20)) == 1.0

@@ -9,6 +9,8 @@ from PIL import Image
 from dnsp.errors import DnspError, MissingExtraError
 from dnsp.plotting import Candidate, ContactPrint, draw_comparison, draw_contact_sheet
 from dnsp.plotting.comparison import busiest_box
+from dnsp.plotting.sections import cut_sections
+from dnsp.volume import Volume
 
 
 def make_slice():
@@ -53,3 +55,11 @@ def test_a_missing_matplotlib_is_named_with_its_extra(tmp_path, monkeypatch):
     with pytest.raises(MissingExtraError, match=r"pip install 'dnsp\[report\]'"):
         draw_comparison(make_slice(), [], tmp_path / "x.png", title="a slice")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_scan_of_one_slice_has_sections_in_three_planes():
+    voxels = np.random.default_rng(0).uniform(100, 900, (20, 24, 1)).astype(np.float32)
+    scan, result = Volume(voxels, np.eye(4)), Volume(voxels.repeat(2, 0).repeat(2, 1), np.diag([0.5, 0.5, 1, 1]))
+    for pair in cut_sections(scan, result):
+        assert pair.cut_box(pair.before).size > 0
+        assert pair.cut_box(pair.after).size > 0
