@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
 from dnsp.acquisition.sampling import AxisSampling, Profile
@@ -38,8 +39,9 @@ class SliceOptions:
     profile: ProfileOption = "auto"
 
     def __post_init__(self) -> None:
-        if self.thickness_mm is not None and not (isfinite(self.thickness_mm) and self.thickness_mm > 0):
-            raise SettingError(f"--slice-thickness must be a positive number of millimetres, not {self.thickness_mm:g}")
+        number = self.thickness_mm
+        if number is not None and not (isinstance(number, Real) and isfinite(number) and number > 0):
+            raise SettingError(f"--slice-thickness must be a positive number of millimetres, not {number!r}")
         if self.profile not in ("auto", *get_args(Profile)):
             named = ", ".join(("auto", *get_args(Profile)))
             raise SettingError(f"--slice-profile must be one of {named}, not {self.profile!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ def require_fill(fill: float | None) -> None:
     SettingError
         If it is not.
     """
-    if fill is not None and not abs(fill) <= float(np.finfo(np.float32).max):
-        raise SettingError(f"fill_non_finite must be a finite number, not {fill}")
+    if fill is not None and not (isinstance(fill, Real) and abs(fill) <= float(np.finfo(np.float32).max)):
+        raise SettingError(f"fill_non_finite must be a finite number, not {fill!r}")
 
 
 def settle_non_finite(voxels: npt.NDArray[np.float32], fill: float | None, name: str | Path) -> None:

@@ -55,7 +55,7 @@ def read_noise(noise: float | str) -> float | None:
 def _read_number(value: float | str, option: str, choices: str, *, most: float) -> float:
     try:
         number = float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         number = -1.0
     if not 0 <= number <= most:
         raise SettingError(f"{option} must be {choices} (0 to {most:g}), not {value!r}")

@@ -143,7 +143,7 @@ def choose_method(
     if name not in get_args(MethodName):
         raise SettingError(f"--method must be one of {', '.join(get_args(MethodName))}, not {name!r}")
     if scale not in (None, 1, 2, 3, 4):
-        raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale}")
+        raise SettingError(f"--scale must be 2, 3 or 4 (1 for a model that keeps the grid), not {scale!r}")
     if (database is not None) != (name == "srsw"):
         raise SettingError("--database and --method srsw need each other: give both or neither")
     slices = SliceOptions(thickness_mm=slice_thickness_mm, profile=slice_profile)

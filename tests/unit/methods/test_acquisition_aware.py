@@ -55,6 +55,8 @@ def test_what_the_user_says_is_what_the_network_is_told(scan):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"blur": None}, "--blur must be auto, kspace, .*not None"),
+        ({"noise": None}, "--noise must be auto.*not None"),
         ({"blur": "nonsense"}, "--blur must be auto, kspace"),
         ({"blur": "-1"}, "--blur must be auto, kspace"),
         ({"blur": "nan"}, "--blur must be auto, kspace"),
