@@ -56,12 +56,12 @@ def unit_slices(volume: Volume, *, plane: Plane, indices: npt.ArrayLike) -> npt.
         A 3-D scan.
     plane : {"axial", "coronal", "sagittal"}
         The plane of the slices.
-    indices : array_like of int, any shape
+    indices : array_like of int, shape (...)
         Which slices, as `choose_slices` gives them.
 
     Returns
     -------
-    ndarray, shape (*indices.shape, H, W), float32
+    ndarray, shape (..., H, W), float32
         Intensities scaled by `robust_scaling` of the whole scan and clipped to [0, 1].
 
     Raises
