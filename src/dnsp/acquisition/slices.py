@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from numbers import Real
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -39,8 +39,8 @@ class SliceOptions:
     profile: ProfileOption = "auto"
 
     def __post_init__(self) -> None:
-        number = self.thickness_mm
-        if number is not None and not (isinstance(number, Real) and isfinite(number) and number > 0):
+        number: object = self.thickness_mm  # Python does not check what it is
+        if number is not None and not (isinstance(number, Real) and 0 < float(number) < inf):
             raise SettingError(f"--slice-thickness must be a positive number of millimetres, not {number!r}")
         if self.profile not in ("auto", *get_args(Profile)):
             named = ", ".join(("auto", *get_args(Profile)))

@@ -21,7 +21,8 @@ def require_fill(fill: float | None) -> None:
     SettingError
         If it is not.
     """
-    if fill is not None and not (isinstance(fill, Real) and abs(fill) <= float(np.finfo(np.float32).max)):
+    given: object = fill  # Python does not check what it is
+    if given is not None and not (isinstance(given, Real) and abs(float(given)) <= float(np.finfo(np.float32).max)):
         raise SettingError(f"fill_non_finite must be a finite number, not {fill!r}")
 
 
