@@ -10,7 +10,7 @@ from dnsp.acquisition.degradation_settings import (
     make_low_field,
     name_degradation,
 )
-from dnsp.acquisition.description import Acquisition, AcquisitionBelief, sampling_with_blur
+from dnsp.acquisition.description import Acquisition, AcquisitionBelief, sampling_that_leaves, sampling_with_blur
 from dnsp.acquisition.kspace import crop_kspace, truncate_kspace
 from dnsp.acquisition.local_range import limit_to_local_range, outside_local_range
 from dnsp.acquisition.low_field import LowField, estimate_noise_sigma, lower_field
@@ -60,6 +60,7 @@ __all__ = [
     "noisy_volume",
     "outside_local_range",
     "sample_volume",
+    "sampling_that_leaves",
     "sampling_with_blur",
     "sinc_enlarge",
     "sinc_matrix",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import log, log2
+from math import log, log2, pi, sqrt
 from typing import cast
 
 import torch
@@ -13,9 +13,12 @@ from dnsp.acquisition.noise import add_rician_noise, noise_reference
 from dnsp.acquisition.sampling import NYQUIST_FRACTIONS, AxisSampling, Window
 from dnsp.errors import SettingError
 
-__all__ = ["CONDITION_LENGTH", "Acquisition", "AcquisitionBelief", "sampling_with_blur"]
+__all__ = ["CONDITION_LENGTH", "Acquisition", "AcquisitionBelief", "sampling_that_leaves", "sampling_with_blur"]
 
 CONDITION_LENGTH = 2 * (len(NYQUIST_FRACTIONS) + 2) + 4
+_MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves .64 to .71
+_AT_NYQUIST = 3  # of the frequencies at which an acquisition is told
+_LEAST_LEFT = 0.01  # of the signal: less is not told apart
 _SMALLEST_NOISE = 0.002  # on the unit scale: less is not told apart
 
 
@@ -111,6 +114,11 @@ class AcquisitionBelief:
     blur_known: bool = True
     noise_known: bool = True
 
+    @property
+    def clearly_blurred(self) -> bool:
+        """Whether the blur was estimated, and even the sharp side of the estimate has lost signal."""
+        return self.sharp_side is not None and sum(self.sharp_side) / 2 < _MAY_BE_SHARP
+
     def transposed(self) -> AcquisitionBelief:
         """Give what is believed of the same images with their rows and columns exchanged."""
         return replace(
@@ -129,6 +137,20 @@ class AcquisitionBelief:
         level = log(max(self.noise_sigma, 0.0) / _SMALLEST_NOISE + 1) / 3
         numbers += [level, self.noise_spread, float(self.blur_known), float(self.noise_known)]
         return torch.tensor(numbers, dtype=torch.float32)
+
+
+def sampling_that_leaves(signal: float, factor: float) -> AxisSampling:
+    """Give the Gaussian before block means that leaves so much signal at the Nyquist frequency; block means leave the most.
+
+    Examples
+    --------
+    >>> blurred = AxisSampling(factor=2, sigma=1.5)
+    >>> round(sampling_that_leaves(blurred.transfer()[3], 2).sigma, 2)
+    1.5
+    """
+    of_means = AxisSampling(factor=factor).transfer()[_AT_NYQUIST]
+    left = max(min(signal, of_means), _LEAST_LEFT)
+    return AxisSampling(factor=factor, sigma=factor / pi * sqrt(2 * log(of_means / left)))
 
 
 def sampling_with_blur(blur: float | str, factor: float) -> AxisSampling:

@@ -6,14 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from math import log, pi, sqrt
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from dnsp.acquisition import AcquisitionBelief, AxisSampling, Slices, noise_reference, sampling_with_blur
+from dnsp.acquisition import (
+    AcquisitionBelief,
+    AxisSampling,
+    Slices,
+    noise_reference,
+    sampling_that_leaves,
+    sampling_with_blur,
+)
 from dnsp.errors import SettingError, VolumeError
 from dnsp.methods.acquisition_options import Blur, Noise, read_blur, read_noise
 from dnsp.methods.grid_method import Samplings, samplings_of
@@ -21,7 +27,7 @@ from dnsp.methods.network import signal_box
 from dnsp.methods.passes import Across, Pass, View
 from dnsp.methods.slice_sharpener import SliceSharpener
 from dnsp.methods.target_grid import TargetGrid, fine_length
-from dnsp.networks import AcquisitionAware, ModelCard, looks_blurred
+from dnsp.networks import AcquisitionAware, ModelCard
 from dnsp.volume import Array, IntensityScaling, Volume
 
 __all__ = ["AcquisitionAwareMethod", "ScanMethod", "slices_with_head"]
@@ -131,8 +137,9 @@ class AcquisitionAwareMethod:
             passes.append(Pass((View(grid.slice_axis, sharpener(belief=within, strength=strength)),)))
             if named is not None:
                 samplings[rows], samplings[columns] = named
-            elif looks_blurred(within):
-                samplings[rows], samplings[columns] = map(_blur_that_leaves, factors, within.transfers)
+            elif within.clearly_blurred:
+                left = (transfer[_AT_NYQUIST] for transfer in within.transfers)
+                samplings[rows], samplings[columns] = map(sampling_that_leaves, left, factors)
         if grid.slice_factor > 1:
             if slices is None:
                 raise SettingError("enlarging across slices needs their thickness: give slices=...")
@@ -284,13 +291,6 @@ def _across_slices(belief: AcquisitionBelief, across: Across, *, axis: int) -> A
         sharp_side=None,
         blur_known=True,
     )
-
-
-def _blur_that_leaves(factor: float, transfer: Sequence[float]) -> AxisSampling:
-    """Give the Gaussian before block means that leaves as much signal at the Nyquist frequency as was estimated."""
-    of_means = AxisSampling(factor=factor).transfer()[_AT_NYQUIST]
-    sigma = factor / pi * sqrt(2 * log(of_means / max(min(transfer[_AT_NYQUIST], of_means), 0.01)))
-    return AxisSampling(factor=factor, sigma=sigma)
 
 
 def _without_noise(belief: AcquisitionBelief) -> AcquisitionBelief:

@@ -13,6 +13,7 @@ from dnsp.acquisition import AxisSampling, spline_enlarge
 from dnsp.methods.slice_agreement import agree_with_slices
 from dnsp.methods.slice_sharpener import SliceSharpener
 from dnsp.methods.target_grid import fine_length
+from dnsp.networks import neighbour_places
 
 __all__ = ["Pass", "View", "fuse_views"]
 
@@ -40,8 +41,7 @@ class View(NamedTuple):
         result, errors = image.new_empty(shape), image.new_empty(shape) if with_error else None
         slices = image.movedim(self.axis, 0)
         for index in range(len(slices)):
-            beside = [index, max(index - 1, 0), min(index + 1, len(slices) - 1)]
-            sharp, error = self.sharpen(slices[beside][None], with_error=with_error)
+            sharp, error = self.sharpen(slices[neighbour_places(index, len(slices))][None], with_error=with_error)
             result.movedim(self.axis, 0)[index] = sharp[0, 0]
             if errors is not None and error is not None:
                 errors.movedim(self.axis, 0)[index] = error[0, 0]

@@ -1,6 +1,6 @@
 """Super-resolution networks: an enlarged image in, an image of the same size out."""
 
-from dnsp.networks.acquisition_aware import AcquisitionAware, looks_blurred
+from dnsp.networks.acquisition_aware import AcquisitionAware
 from dnsp.networks.base import HALF_OR_SINGLE, AcquisitionNetwork, Network
 from dnsp.networks.dcsrn import DCSRN
 from dnsp.networks.edsr import EDSR
@@ -8,7 +8,7 @@ from dnsp.networks.included_models import find_model, included_models
 from dnsp.networks.lfmri import LFMRI
 from dnsp.networks.model_card import ModelCard
 from dnsp.networks.model_files import Model, load_model, save_model
-from dnsp.networks.neighbours import with_neighbours, without_neighbours
+from dnsp.networks.neighbours import neighbour_places, with_neighbours, without_neighbours
 from dnsp.networks.registry import (
     NetworkDescription,
     build_network,
@@ -39,7 +39,7 @@ __all__ = [
     "included_models",
     "is_class_name",
     "load_model",
-    "looks_blurred",
+    "neighbour_places",
     "network_names",
     "register_network",
     "save_model",

@@ -20,9 +20,8 @@ from dnsp.networks.base import HALF_OR_SINGLE, AcquisitionNetwork, require_size
 from dnsp.networks.neighbours import with_neighbours, without_neighbours
 from dnsp.networks.registry import register_network
 
-__all__ = ["AcquisitionAware", "ModulatedNetwork", "UncertaintyHead", "looks_blurred"]
+__all__ = ["AcquisitionAware", "ModulatedNetwork", "UncertaintyHead"]
 
-_MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves .64 to .71
 _CONSISTENCY = 1.3  # error of the means over voxels, in units of that of the interpolated image
 _NOISE_TAKEN = 0.5  # part of the noise that may be taken away on top of it
 _SLICES_USED = 6
@@ -160,7 +159,7 @@ class AcquisitionAware(AcquisitionNetwork):
         float
             From 0 to 1.
         """
-        if belief.sharp_side is None or looks_blurred(belief) or min(slices.shape) == 0:
+        if belief.sharp_side is None or belief.clearly_blurred or min(slices.shape) == 0:
             return 1.0
         used = slices[torch.linspace(0, len(slices) - 1, min(len(slices), _SLICES_USED + 2)).round().long()[1:-1]]
         used = used if len(used) else slices
@@ -203,11 +202,6 @@ class AcquisitionAware(AcquisitionNetwork):
             self.network.shared_blocks if len(condition) == 1 and not torch.is_grad_enabled() else self.network.blocks
         )
         return self.run_inner(lambda inner: blocks(inner, modulation), features, cast_features=True)
-
-
-def looks_blurred(belief: AcquisitionBelief) -> bool:
-    """Say whether a scan whose blur was estimated is clearly blurred: even the sharp side of the estimate has lost signal."""
-    return belief.sharp_side is not None and sum(belief.sharp_side) / 2 < _MAY_BE_SHARP
 
 
 class ModulatedNetwork(nn.Module):

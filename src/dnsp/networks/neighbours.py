@@ -5,7 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["with_neighbours", "without_neighbours"]
+__all__ = ["neighbour_places", "with_neighbours", "without_neighbours"]
+
+
+def neighbour_places(index: int, count: int) -> list[int]:
+    """Name a slice of `count`, the one before it and the one after it; at both ends, the slice itself.
+
+    Examples
+    --------
+    >>> neighbour_places(0, 5), neighbour_places(3, 5)
+    ([0, 0, 1], [3, 2, 4])
+    """
+    return [index, max(index - 1, 0), min(index + 1, count - 1)]
 
 
 def with_neighbours(slices: Tensor) -> Tensor:
@@ -28,7 +39,8 @@ def with_neighbours(slices: Tensor) -> Tensor:
             [1., 0., 2.],
             [2., 1., 2.]])
     """
-    return torch.stack([slices, torch.cat([slices[:1], slices[:-1]]), torch.cat([slices[1:], slices[-1:]])], dim=1)
+    places = [neighbour_places(index, len(slices)) for index in range(len(slices))]
+    return slices[torch.tensor(places, dtype=torch.long).reshape(-1, 3)]
 
 
 def without_neighbours(slices: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from dnsp.acquisition import bicubic_enlarge, lower_field_volume, spline_enlarge
 from dnsp.data import PairedScan, Scan, choose_slices, unit_slices
 from dnsp.errors import DataError, SettingError, VolumeError
 from dnsp.io import read_scan
-from dnsp.networks import AcquisitionNetwork, Network
+from dnsp.networks import AcquisitionNetwork, Network, neighbour_places
 from dnsp.training.conditions import make_conditioned_inputs
 from dnsp.training.low_resolution import SampledSlices, sample_slices
 from dnsp.training.pair_settings import PairSettings
@@ -75,8 +75,9 @@ def make_pairs(scan: Scan | PairedScan, *, settings: PairSettings, network: Netw
     high = read_scan(path)
     try:
         indices = _stacked(choose_slices(high, plane=settings.plane, count=settings.slices_per_subject), high, settings)
-        told = isinstance(network, AcquisitionNetwork)
-        beside = [_beside(index, high, settings) if told else [index] for index in indices]
+        count = high.voxels.shape[plane_axis(high.affine, settings.plane)]
+        sees_neighbours = isinstance(network, AcquisitionNetwork)
+        beside = [neighbour_places(index, count) if sees_neighbours else [index] for index in indices]
         shown = _as_tensor(unit_slices(high, plane=settings.plane, indices=beside))
         reference = shown[:, :1]
         groups = _lower(scan, high, shown, settings=settings, indices=beside)
@@ -148,12 +149,6 @@ def _stacked(indices: Sequence[int], volume: Volume, settings: PairSettings) -> 
         )
     firsts = [min(max(index - settings.depth // 2, 0), available - settings.depth) for index in indices]
     return [first + offset for first in firsts for offset in range(settings.depth)]
-
-
-def _beside(index: int, volume: Volume, settings: PairSettings) -> list[int]:
-    """Name a slice and its neighbours, as `with_neighbours` orders them."""
-    last = volume.voxels.shape[plane_axis(volume.affine, settings.plane)] - 1
-    return [index, max(index - 1, 0), min(index + 1, last)]
 
 
 def _in_stacks(images: Tensor, depth: int) -> Tensor:

@@ -127,6 +127,20 @@ def test_the_standard_error_lies_on_the_grid_of_the_result_in_its_units(scan):
     np.testing.assert_array_equal(enhance_scan(scan, chosen).volume.voxels, enhanced.volume.voxels)
 
 
+def test_a_blurred_scan_may_differ_and_overshoot_more(scan, monkeypatch):
+    blocks = Volume(scan.voxels.repeat(2, 0).repeat(2, 1), scan.affine)
+    wrong = blocks.with_voxels(blocks.voxels * 1.045)  # 1.5 times what the spline is off by is less
+    settings = {"grid": TargetGrid.of_scale(scan, 2, "axial"), "scaling": robust_scaling(scan.voxels)}
+    of_blur = AxisSampling(factor=2, sigma=0.01)  # samples as block means do
+    blurred = {"samplings": (of_blur, of_blur, AxisSampling(factor=1))}
+    monkeypatch.setattr("dnsp.methods.result_check._overshoot", lambda *_: 0.03)
+    assert len(check_result(scan, wrong, **settings).warnings) == 2
+    assert check_result(scan, wrong, **settings, **blurred).warnings == ()
+    monkeypatch.setattr("dnsp.methods.result_check._overshoot", lambda *_: 0.06)
+    worse = blocks.with_voxels(blocks.voxels * 1.06)
+    assert len(check_result(scan, worse, **settings, **blurred).warnings) == 2
+
+
 def test_interpolation_has_no_standard_error(scan):
     with pytest.raises(SettingError, match="--uncertainty needs the default model"):
         enhance_scan(scan, choose_method("spline"), with_uncertainty=True)
