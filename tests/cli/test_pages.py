@@ -152,6 +152,16 @@ def test_outliers_of_their_kind_and_results_to_check_come_first(tmp_path):
     assert "<i>" not in page
 
 
+def test_scans_that_differ_by_nothing_that_matters_are_no_outliers(tmp_path):
+    for number in range(8):
+        facts = {"MadeFrom": {}, "Verdict": "good", "Overshoot": 3e-6 * (number == 7), "BrightestVoxelRatio": 1.02}
+        (tmp_path / f"sub-{number}_T1w.json").write_text(json.dumps(facts))
+    write_index(tmp_path, [])
+    page = (tmp_path / "index.html").read_text()
+    assert set(re.findall(r'<td class="number" data-value="([^"]*)">(?=[\d.]+</td>\s*<td>)', page)) == {"0.0"}
+    assert "Brightest voxel" in page  # words, not the field of the .json
+
+
 def test_sections_show_the_same_place_before_and_after_the_right_way_up():
     """The axes of the file run backwards, upwards and to the left; nibabel turns them the right way up."""
     voxels = np.random.default_rng(0).uniform(300, 900, (20, 24, 10))  # no air, so that nothing is cut off

@@ -17,6 +17,7 @@ from dnsp.io.sidecar import read_sidecar_fields
 __all__ = ["write_index"]
 
 _SCORED = ("Consistency", "Overshoot", "BrightestVoxelRatio", "NoiseFraction", "SignalLeftAtNyquist")
+_TITLES = {figure.name: figure.title for figure in FIGURES}
 _WIDTH = 300  # of the strip of a figure
 _MIDDLE, _JITTER = 18, 9
 
@@ -55,6 +56,7 @@ def write_index(folder: Path, failed: Sequence[tuple[str, str]]) -> Path:
     scores = find_outlyingness(
         [result.kind for result in results],
         [{name: result.figures[name] for name in _SCORED} for result in results],
+        matters={figure.name: figure.matters for figure in FIGURES},
     )
     order = sorted(
         range(len(results)),
@@ -76,7 +78,7 @@ def write_index(folder: Path, failed: Sequence[tuple[str, str]]) -> Path:
             "failed": failed,
             "count": len(results),
             "checks": sum(result.verdict == "check" for result in results),
-            "figures": [{"name": figure.name, "meaning": figure.meaning} for figure in figures],
+            "figures": [{"title": figure.title, "meaning": figure.meaning} for figure in figures],
             "strips": [strip for figure in figures if (strip := _strip(figure, results, order))],
             "rows": [
                 {
@@ -87,6 +89,7 @@ def write_index(folder: Path, failed: Sequence[tuple[str, str]]) -> Path:
                     "verdict": results[place].verdict,
                     "warnings": results[place].warnings,
                     "outlier": scores[place],
+                    "because": _TITLES.get(score.figure, "") if (score := scores[place]) else "",
                     "figures": [
                         {"value": value, "shown": figure.show(value)}
                         for figure in figures
@@ -133,9 +136,10 @@ def _strip(figure: Figure, results: Sequence[_Result], order: Sequence[int]) -> 
     low, high = min(value for _, value in told), max(value for _, value in told)
     if high <= low:
         return None
+    high = max(high, low + figure.matters)  # else scans that are alike would look spread
     jitter = np.random.default_rng(0).uniform(-_JITTER, _JITTER, len(told))
     return {
-        "name": figure.name,
+        "title": figure.title,
         "low": figure.show(low),
         "high": figure.show(high),
         "width": _WIDTH,

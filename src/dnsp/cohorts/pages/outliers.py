@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,6 @@ __all__ = ["Outlyingness", "find_outlyingness"]
 
 _FEWEST = 5  # scans of a kind
 _TO_SIGMA = 1.4826  # the median absolute deviation of a normal distribution is its standard deviation over this
-_LEAST_SPREAD = 0.02  # of the median: equal scans differ by rounding
 
 
 class Outlyingness(NamedTuple):
@@ -21,7 +20,9 @@ class Outlyingness(NamedTuple):
     figure: str
 
 
-def find_outlyingness(kinds: Sequence[str], figures: Sequence[dict[str, float | None]]) -> list[Outlyingness | None]:
+def find_outlyingness(
+    kinds: Sequence[str], figures: Sequence[Mapping[str, float | None]], *, matters: Mapping[str, float]
+) -> list[Outlyingness | None]:
     """Give each scan's largest robust z-score: the distance from the median in units of the scaled median absolute deviation.
 
     Scans are compared with those of the same kind. With fewer than five of them there is no score.
@@ -30,14 +31,16 @@ def find_outlyingness(kinds: Sequence[str], figures: Sequence[dict[str, float | 
     ----------
     kinds : sequence of str
         Of each scan, for example its BIDS suffix.
-    figures : sequence of dict
+    figures : sequence of mapping
         Of each scan.
+    matters : mapping
+        The smallest spread of each figure that means anything. A smaller one counts as this one.
 
     Examples
     --------
-    >>> scores = find_outlyingness(["T1w"] * 6, [{"Overshoot": value} for value in (1.0, 1.1, 0.9, 1.0, 1.1, 9.0)])
+    >>> scores = find_outlyingness(["T1w"] * 6, [{"Noise": n} for n in (1.0, 1.1, 0.9, 1.0, 1.1, 9.0)], matters={"Noise": 0.01})
     >>> scores[-1]
-    Outlyingness(score=107.2, figure='Overshoot')
+    Outlyingness(score=107.2, figure='Noise')
     """
     scores: list[Outlyingness | None] = [None] * len(kinds)
     for kind in dict.fromkeys(kinds):
@@ -52,7 +55,7 @@ def find_outlyingness(kinds: Sequence[str], figures: Sequence[dict[str, float | 
                 continue
             values = np.array([value for _, value in told])
             median = float(np.median(values))
-            spread = max(float(np.median(np.abs(values - median))) * _TO_SIGMA, _LEAST_SPREAD * abs(median), 1e-6)
+            spread = max(float(np.median(np.abs(values - median))) * _TO_SIGMA, matters[name])
             for place, value in told:
                 best, score = scores[place], round(abs(value - median) / spread, 1)
                 if best is None or score > best.score:

@@ -90,7 +90,7 @@ def write_scan_page(before: Volume, after: Volume, *, source: Path, result: Path
             "zoom": _zoom(pairs[0]),
             "histogram": _histogram(before, after),
             "figures": [
-                {"name": figure.name, "value": figure.show(values[figure.name]), "meaning": figure.meaning}
+                {"title": figure.title, "value": figure.show(values[figure.name]), "meaning": figure.meaning}
                 for figure in FIGURES
                 if values[figure.name] is not None
             ],
