@@ -40,6 +40,11 @@ TEST_SCANS = {
         f"open_ms/sub-12/ses-{v}/anat/sub-12_ses-{v}_{c}.nii.gz" for v in (1, 2) for c in ("FLAIR", "T1w", "T2w")
     ],
 }
+VALIDATION_SCANS = {  # of training subjects that the default model was not trained on
+    "ds002748": [f"ds002748/sub-{n}/anat/sub-{n}_T1w.nii.gz" for n in ("09", "10")],
+    "ds000011": [f"ds000011/sub-07/anat/sub-07_{c}.nii.gz" for c in ("T1w", "inplaneT2")],
+    "open_ms": ["open_ms/sub-09/ses-2/anat/sub-09_ses-2_FLAIR.nii.gz"],
+}
 OF_ESTIMATOR = 20  # slices
 
 
@@ -116,6 +121,25 @@ def table(rows, kind: str) -> str:
     return "\n".join(lines)
 
 
+def estimates(rows) -> str:
+    """Write what was found of the noise and of the signal left at the Nyquist frequency, beside the truth."""
+    lines = [
+        "| acquisition | scale | noise found, mean and deviation | at Nyquist | found, mean | mean absolute error |"
+    ]
+    lines.append("|---|---|---|---|---|---|")
+    for name in CASES:
+        for scale in sorted({row["scale"] for row in rows}):
+            chosen = [row for row in rows if row["scale"] == scale and row["acquisition"] == name]
+            noise = np.array([row["noise found"] for row in chosen])
+            true = chosen[0]["at Nyquist"]
+            found = np.array([row["at Nyquist found"] for row in chosen])
+            lines.append(
+                f"| {name} | {scale} | {noise.mean():.2%} {noise.std():.2%} | {true:.2f} | {found.mean():.2f} "
+                f"| {np.abs(found - true).mean():.2f} |"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="The folder that holds ds002748, ds000011 and open_ms.")
@@ -123,12 +147,13 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", help="auto, float32 or bfloat16.")
     parser.add_argument("--scales", default="2,3,4")
     parser.add_argument("--slices", type=int, default=8, help="Slices measured per scan; 1000 takes all.")
+    parser.add_argument("--validation", action="store_true", help="Validation scans instead of those of the test.")
     parser.add_argument("--json", type=Path, help="Write every figure to this file.")
     settings = parser.parse_args()
     scales = [int(scale) for scale in settings.scales.split(",")]
     chosen = {"model": settings.model, "precision": settings.precision}
-    rows = []
-    for family, paths in TEST_SCANS.items():
+    rows, scans = [], VALIDATION_SCANS if settings.validation else TEST_SCANS
+    for family, paths in scans.items():
         for path in paths:
             rows += [
                 {"family": family, **row}
@@ -147,8 +172,9 @@ def main() -> None:
         print(
             f"\n{kind}: {len(gains)} cases, {below:.1%} below -.3 dB, worst {gains.min():+.2f}\n\n{table(rows, kind)}"
         )
-        for family in TEST_SCANS:
+        for family in scans:
             print(f"\n{kind}, {family}\n\n{table([row for row in rows if row['family'] == family], kind)}")
+    print(f"\nestimates\n\n{estimates(rows)}")
     if settings.json:
         settings.json.write_text(json.dumps(rows, indent=1))
 

@@ -5,6 +5,8 @@
     train.py REFERENCES network OUT --from OUT --minutes 21 --rate 5e-4 [--prior AP]
     train.py REFERENCES uncertainty OUT --from OUT --minutes 5 --rate 3e-3
 
+    train.py REFERENCES network OUT --from default --size 10x32 --steps 2500
+
 OUT and --from are model files; `--from default` starts from the included weights. A run is written every 500 steps, so an
 interrupted one goes on from its own file, with a new cosine of the learning rate. See README.md for the recipe as it was run.
 """
@@ -194,7 +196,10 @@ def read_settings() -> argparse.Namespace:
     parser.add_argument("part", choices=["estimator", "network", "uncertainty"])
     parser.add_argument("out", type=Path)
     parser.add_argument("--from", dest="start", help="A model file, or default; fresh weights without it.")
-    parser.add_argument("--minutes", type=float, required=True)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float)
+    length.add_argument("--steps", type=int)
+    parser.add_argument("--size", help="BLOCKSxFILTERS of a network with fresh weights; the estimator of --from stays.")
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--batch", type=int, help="By default 48 for the estimator, else 16.")
     parser.add_argument("--first", action="store_true", help="The broader mixture of the first phase.")
@@ -214,6 +219,12 @@ def begin(settings: argparse.Namespace) -> tuple[AcquisitionAware, ModelCard]:
     else:
         model = AcquisitionAware(widened=1.0)
         card = ModelCard(NetworkDescription("acquisition-aware", {"widened": 1.0}), (2, 3, 4))
+    if settings.size:
+        blocks, filters = map(int, settings.size.split("x"))
+        options = {"blocks": blocks, "filters": filters, "widened": model.widened}
+        fresh = AcquisitionAware(**options)
+        fresh.estimator.load_state_dict(model.estimator.state_dict())
+        model, card = fresh, msgspec.structs.replace(card, network=NetworkDescription("acquisition-aware", options))
     model.float().requires_grad_(requires_grad=True).train().to(memory_format=torch.channels_last)
     model.convolution_dtype = torch.bfloat16
     return model, card
@@ -266,7 +277,11 @@ def main() -> None:
             return figure, torch.autograd.grad(loss, parameters, allow_unused=True)
 
     start, figures, step = time.monotonic(), [], 0
-    while (spent := (time.monotonic() - start) / 60 / settings.minutes) < 1:
+
+    def progress() -> float:
+        return step / settings.steps if settings.steps else (time.monotonic() - start) / 60 / settings.minutes
+
+    while (spent := progress()) < 1:
         for group in optimiser.param_groups:
             group["lr"] = settings.rate * min(1, (step + 1) / 100) * (0.02 + 0.49 * (1 + math.cos(math.pi * spent)))
         (figure, first), (other, second) = pool.map(half, range(2))
