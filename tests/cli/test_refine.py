@@ -10,8 +10,8 @@ import torch
 from dnsp.cohorts import enhancement
 from dnsp.errors import VolumeError
 from dnsp.io import read_scan
-from dnsp.methods.refinement import _Trainer
 from dnsp.methods.refinement_state import RefinementFile
+from dnsp.methods.refinement_training import RefinementTrainer
 from dnsp.networks import ModelCard, NetworkDescription, build_network, save_model
 
 
@@ -66,7 +66,7 @@ def test_a_stopped_run_goes_on_from_its_state(dnsp, call, tmp_path, monkeypatch)
     assert f"{state}: the state of another refinement" in refused.err
     assert state.is_file()
     steps = []
-    monkeypatch.setattr(_Trainer, "_step", lambda *_: steps.append(1))
+    monkeypatch.setattr(RefinementTrainer, "_step", lambda *_: steps.append(1))
     outcome = dnsp(*call, "--refine", 0.01)
     assert outcome.code == 0, outcome.err
     assert not steps  # the time was spent before the stop

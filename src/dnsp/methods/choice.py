@@ -18,7 +18,7 @@ from dnsp.methods.lrtv import lrtv
 from dnsp.methods.lrtv_on_grid import LRTVOnGrid
 from dnsp.methods.lrtv_settings import TUNED_LRTV, LRTVSettings
 from dnsp.methods.network import Method, NetworkMethod, StackMethod
-from dnsp.methods.refinement import RefinementSettings
+from dnsp.methods.refinement_training import RefinementSettings
 from dnsp.methods.srsw import SRSW
 from dnsp.methods.srsw_database import load_database
 from dnsp.methods.target_grid import Spacing, read_spacing

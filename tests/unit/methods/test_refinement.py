@@ -9,8 +9,9 @@ import torch
 from dnsp.acquisition import AxisSampling, Slices, thicken_volume
 from dnsp.errors import SettingError, TrainingError, VolumeError
 from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, TargetGrid, choose_method, enhance_scan
-from dnsp.methods.refinement import RefinementSettings, refine_on_scan
+from dnsp.methods.refinement import refine_on_scan
 from dnsp.methods.refinement_state import RefinementFile, RefinementState
+from dnsp.methods.refinement_training import RefinementSettings
 from dnsp.methods.thickened_planes import ThickenedPlanes
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
 from dnsp.volume import Volume, robust_scaling
