@@ -4,16 +4,18 @@ import importlib
 import multiprocessing
 import os
 import signal
+import warnings
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
 
 from dnsp.errors import DataError, DataWarning, DnspError, SettingError, VolumeError
-from dnsp.jobs import DaskCluster, Job, JobCallback, LocalProcesses, processes, run_jobs
+from dnsp.jobs import DaskCluster, Job, JobCallback, LocalProcesses, dask_cluster, processes, run_jobs
 from dnsp.jobs.attempt import attempt, value_or_error
 
 
@@ -198,6 +200,39 @@ def test_a_job_whose_dask_worker_dies_is_done_as_often_as_the_scheduler_allows(w
     assert second.value == "alive"
     assert str(third.error).startswith("dies 2: the Dask worker at work on it ended twice; is its memory full?")
     assert [(tmp_path / f"mark-{times}").stat().st_size for times in (1, 2)] == [2, 2]
+
+
+@pytest.mark.parametrize(("there", "has"), [("0.1.0", "has dnsp 0.1.0"), (None, "cannot import dnsp")])
+def test_a_dask_worker_without_this_dnsp_is_refused(works, monkeypatch, there, has):
+    distributed = pytest.importorskip("distributed")
+    own = os.getpid()
+
+    def version(name):
+        if os.getpid() == own:
+            return "0.2.0"
+        if there is None:
+            raise ModuleNotFoundError(name)
+        return there
+
+    monkeypatch.setattr(dask_cluster, "version", version)
+    jobs = [Job("never", Path(), partial(works.give, 1))]
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        pytest.raises(DataError, match=rf"this Dask worker {has}; install dnsp 0.2.0 there"),
+    ):
+        run_jobs(jobs, workers=DaskCluster(cluster.scheduler_address))
+
+
+def test_a_dask_cluster_without_workers_is_waited_for_with_a_word(works):
+    distributed = pytest.importorskip("distributed")
+    jobs = [Job("late", Path(), partial(works.give, 1))]
+    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster:
+        Timer(2.0, cluster.scale, [1]).start()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            (result,) = run_jobs(jobs, workers=DaskCluster(cluster.scheduler_address))
+    assert result.value == 1
+    assert any("no workers yet; the scans wait for the first" in str(one.message) for one in caught)
 
 
 def test_an_error_that_stops_all_ends_the_processes_and_lets_them_tidy_up(works, tmp_path):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator, Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from dnsp.errors import DataError, MissingExtraError
+from dnsp.errors import DataError, DataWarning, MissingExtraError
 from dnsp.jobs.attempt import Attempt, attempt
 from dnsp.jobs.job import Job
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 __all__ = ["run_on_dask"]
 
@@ -43,7 +49,12 @@ def run_on_dask(
     MissingExtraError
         If dask.distributed is not installed.
     DataError
-        If the scheduler does not answer.
+        If the scheduler does not answer, or a worker has not this version of dnsp.
+
+    Warns
+    -----
+    DataWarning
+        If the cluster has no workers yet.
     """
     try:
         from distributed import Client, as_completed
@@ -58,6 +69,7 @@ def run_on_dask(
             f"{scheduler_file or address}: the Dask scheduler does not answer ({' '.join(str(error).split())}); check --cluster"
         ) from error
     with client:
+        _require_dnsp(client)
         run = uuid4().hex[:8]
         futures = {
             client.submit(attempt, job.work, begin, pure=False, key=f"dnsp-{run}-{index}"): index
@@ -76,6 +88,24 @@ def run_on_dask(
                 future.release()
         finally:
             client.cancel(list(futures))
+
+
+def _require_dnsp(client: Client) -> None:
+    """Refuse workers without this version of dnsp: a worker that cannot read a job ends, and the job would wait for ever."""
+    own = version("dnsp")
+    found = client.run(version, "dnsp", on_error="return")
+    if not found:
+        warnings.warn(
+            f"{client.scheduler.address}: the Dask cluster has no workers yet; the scans wait for the first",
+            DataWarning,
+            stacklevel=3,
+        )
+    for worker, theirs in found.items():
+        if theirs != own:
+            has = f"has dnsp {theirs}" if isinstance(theirs, str) else "cannot import dnsp"
+            raise DataError(
+                f"{worker}: this Dask worker {has}; install dnsp {own} there, in the environment of the worker"
+            )
 
 
 def _died(job: Job, times: int) -> str:
