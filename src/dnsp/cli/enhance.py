@@ -99,7 +99,7 @@ def enhance(
             metavar="auto|SIGMA|kspace|hamming|hann|fermi",
             help="How the scan was sampled, for the default model. auto estimates it and leans to the sharper side. SIGMA is "
             "a Gaussian before block means, in output voxels; 0 is block means alone. kspace is truncated k-space; the "
-            "others are its windows.",
+            "others are its windows. Where it is given, the network looks at each slice twice and takes twice the time.",
         ),
     ] = "auto",
     noise: Annotated[

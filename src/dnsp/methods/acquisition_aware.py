@@ -134,7 +134,8 @@ class AcquisitionAwareMethod:
             head = _around_head(shown)
             size = (fine_length(head.shape[1], factors[0]), fine_length(head.shape[2], factors[1]))
             strength = self.network.find_strength(head, within, size)
-            passes.append(Pass((View(grid.slice_axis, sharpener(belief=within, strength=strength)),)))
+            sharpen = sharpener(belief=within, strength=strength, looks_twice=named is not None)
+            passes.append(Pass((View(grid.slice_axis, sharpen),)))
             if named is not None:
                 samplings[rows], samplings[columns] = named
             elif within.clearly_blurred:

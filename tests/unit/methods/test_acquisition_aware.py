@@ -81,8 +81,31 @@ def test_tiles_give_what_the_whole_slice_gives(scan, scale, monkeypatch):
     torch.testing.assert_close(same_error, error, rtol=0, atol=2e-5)
 
 
+def test_where_the_blur_is_given_rows_and_columns_are_treated_alike(scan):
+    """The network is not symmetrical; the mean of the slice and the turned slice is, within the interior of whole tiles."""
+    assert not for_scan(make_method(noise="0"), scan).passes[0].views[0].sharpen.looks_twice
+    sharpen = for_scan(make_method(blur="0.8", noise="0"), scan).passes[0].views[0].sharpen
+    assert sharpen.looks_twice
+    image = torch.from_numpy(robust_scaling(scan.voxels).apply(scan.voxels[..., 2:5])).movedim(2, 0)[[1, 0, 2]][None]
+
+    def asymmetry(one):
+        (result, error), (turned, turned_error) = (
+            one(images, with_error=True) for images in (image, image.mT.flip(-1, -2).contiguous())
+        )
+        return [float((a - b.mT.flip(-1, -2)).abs().max()) for a, b in ((result, turned), (error, turned_error))]
+
+    once = replace(sharpen, looks_twice=False)
+    assert min(asymmetry(once)) > 1e-3
+    assert max(asymmetry(sharpen)) < 1e-4
+    sharpen.network.widened = 100.0  # no limit
+    once, sharpen = (replace(one, brightest=float("inf")) for one in (once, sharpen))
+    result, other = once(image)[0], once(image.mT.flip(-1, -2).contiguous())[0].mT.flip(-1, -2)
+    torch.testing.assert_close(sharpen(image)[0], (result + other) / 2, rtol=0, atol=1e-4)
+
+
 def test_each_slice_is_seen_beside_those_before_and_after_it(scan):
     view = for_scan(make_method(blur="0", noise="0.03"), scan, 2).passes[0].views[0]
+    view = view._replace(sharpen=replace(view.sharpen, looks_twice=False))
     image = torch.from_numpy(robust_scaling(scan.voxels).apply(scan.voxels))
     found, _ = view.estimate(image, with_error=False, on_slice=lambda: None)
     slices, size = image.movedim(view.axis, 0), found.movedim(view.axis, 0).shape[1:]
