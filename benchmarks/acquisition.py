@@ -2,6 +2,7 @@
 
 Each test scan is degraded, enlarged again and compared with what it was: PSNR inside the head, mean over slices, minus that of
 the better of cubic spline and sinc on the same scan. Intensities are on the unit scale of the degraded scan and not clipped.
+It also gives what was found of the acquisition, and the share of errors within 1.96 of the standard error.
 
     python benchmarks/acquisition.py ../shared/data --slices 8 --scales 2,3,4 --json gains.json
 """
@@ -102,8 +103,11 @@ def measure(scan: str, path: Path, scales, count: int, settings: dict):
                 method = choose_method("network", scale=scale, **settings, **options).method
                 method = method.for_scan(volume, TargetGrid.of_scale(volume, scale, "axial"), scaling=unit)
                 sharpen = method.passes[0].views[0].sharpen
-                estimates = torch.cat([sharpen(stack[None])[0][0] for stack in low])
+                found = [sharpen(stack[None], with_error=True) for stack in low]
+                estimates, errors = (torch.cat([part[0] for part in parts]) for parts in zip(*found, strict=True))
                 row[told] = mean_psnr(high, estimates, inside) - interpolated
+                within = (estimates - high).abs() <= 1.96 * errors
+                row[f"{told}, within"] = float(within.numpy()[inside].mean())
             row["noise found"] = method.noise_fraction
             row["at Nyquist"], row["at Nyquist found"] = sampling.transfer()[3], method.belief.transfers[0][3]
             yield row
@@ -137,6 +141,17 @@ def estimates(rows) -> str:
                 f"| {name} | {scale} | {noise.mean():.2%} {noise.std():.2%} | {true:.2f} | {found.mean():.2f} "
                 f"| {np.abs(found - true).mean():.2f} |"
             )
+    return "\n".join(lines)
+
+
+def coverage(rows) -> str:
+    """Write the share of the head's pixels whose error is within 1.96 standard errors, mean over the scans."""
+    lines = ["| acquisition | scale | given | estimated |", "|---|---|---|---|"]
+    for name in CASES:
+        for scale in sorted({row["scale"] for row in rows}):
+            chosen = [row for row in rows if row["scale"] == scale and row["acquisition"] == name]
+            given, estimated = (np.mean([row[f"{told}, within"] for row in chosen]) for told in ("given", "auto"))
+            lines.append(f"| {name} | {scale} | {given:.1%} | {estimated:.1%} |")
     return "\n".join(lines)
 
 
@@ -175,6 +190,7 @@ def main() -> None:
         for family in scans:
             print(f"\n{kind}, {family}\n\n{table([row for row in rows if row['family'] == family], kind)}")
     print(f"\nestimates\n\n{estimates(rows)}")
+    print(f"\nerrors within 1.96 standard errors\n\n{coverage(rows)}")
     if settings.json:
         settings.json.write_text(json.dumps(rows, indent=1))
 
