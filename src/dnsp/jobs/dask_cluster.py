@@ -69,7 +69,7 @@ def run_on_dask(
             f"{scheduler_file or address}: the Dask scheduler does not answer ({' '.join(str(error).split())}); check --cluster"
         ) from error
     with client:
-        _require_dnsp(client)
+        _require_dnsp(client, named=str(scheduler_file or address))
         run = uuid4().hex[:8]
         futures = {
             client.submit(attempt, job.work, begin, pure=False, key=f"dnsp-{run}-{index}"): index
@@ -90,13 +90,13 @@ def run_on_dask(
             client.cancel(list(futures))
 
 
-def _require_dnsp(client: Client) -> None:
+def _require_dnsp(client: Client, *, named: str) -> None:
     """Refuse workers without this version of dnsp: a worker that cannot read a job ends, and the job would wait for ever."""
     own = version("dnsp")
     found = client.run(version, "dnsp", on_error="return")
     if not found:
         warnings.warn(
-            f"{client.scheduler.address}: the Dask cluster has no workers yet; the scans wait for the first",
+            f"{named}: the Dask cluster has no workers yet; the scans wait for the first",
             DataWarning,
             stacklevel=3,
         )
