@@ -65,7 +65,7 @@ def fault_of(path):
                 assert [file.get_tensor(name).size for name in file.keys()]  # noqa: SIM118
         elif path.suffix == ".npy":
             with path.open("rb") as file:
-                assert _digest(file, path.stat().st_size - _DIGEST_LENGTH) == file.read()
+                assert _digest(file, path.stat().st_size - _DIGEST_LENGTH, name=path.name) == file.read()
         elif path.suffix == ".npz":
             with path.open("rb") as file, np.load(file) as archive:
                 assert [archive[name].size for name in archive]

@@ -240,7 +240,7 @@ def check_rows(path, rows):
         cells = dict(zip(heading, line, strict=False))
         for name, value in row._asdict().items():
             text = cells[name]
-            same = value == (unquoted(text) if isinstance(value, str) else float(text))
+            same = value == (unquoted(text) if isinstance(value, str) else type(value)(text))  # int: of any length
             assert same, f"{name} is {text!r} in the file, {value!r} in the row"
         assert all(math.isfinite(value) for value in row if isinstance(value, float) and value != row.psnr_db)
 

@@ -23,7 +23,7 @@ from dnsp.training.slice_pairs import SlicePairs, make_pairs
 
 __all__ = ["cache_pairs"]
 
-_FORMAT = 2  # raise it whenever the same scans and settings give other pairs, or the file has another layout
+_FORMAT = 3  # raise it whenever the same scans and settings give other pairs, or the file has another layout
 
 _DIGEST_LENGTH = hashlib.sha256().digest_size
 _CHUNK = 2**20
@@ -43,7 +43,8 @@ def cache_pairs(
     Each subject has one ``.npy`` file with its images, and after them what the network is told of each slice. The file appears
     whole or not at all, so that a stopped call resumes with the subjects that are missing. The name holds the subject and a
     digest of the settings and of the scans' paths, sizes and times: a changed scan, or other settings, give another file. The
-    file ends with a digest of its content; a file that was damaged or altered is made again.
+    file ends with a digest of its name and content; a file that was damaged, altered or put in the place of another is made
+    again.
 
     Parameters
     ----------
@@ -97,7 +98,7 @@ def _write(file: Path, scan: Scan | PairedScan, settings: PairSettings, network:
         np.save(opened, both, allow_pickle=False)
         if pairs.conditions.numel():
             np.save(opened, pairs.conditions.numpy(), allow_pickle=False)
-        opened.write(_digest(opened, opened.tell()))
+        opened.write(_digest(opened, opened.tell(), name=file.name))
 
 
 def _mapped(scan: Scan | PairedScan, file: Path) -> SlicePairs:
@@ -112,7 +113,7 @@ def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
     try:
         with file.open("rb") as opened:
             length = opened.seek(0, os.SEEK_END) - _DIGEST_LENGTH
-            if length < 0 or _digest(opened, length) != opened.read():
+            if length < 0 or _digest(opened, length, name=file.name) != opened.read():
                 return None
             both: np.memmap[Any, np.dtype[np.float32]] = np.load(
                 file, mmap_mode="c", allow_pickle=False
@@ -130,9 +131,12 @@ def _map(scan: Scan | PairedScan, file: Path) -> SlicePairs | None:
     return SlicePairs(scan.subject_id, channels[:, :-1], channels[:, -1:], *conditions)
 
 
-def _digest(file: BinaryIO, length: int) -> bytes:
-    """Compute the digest of the first `length` bytes of a file, and leave the file there. NumPy does not look beyond."""
-    digest = hashlib.sha256()
+def _digest(file: BinaryIO, length: int, *, name: str) -> bytes:
+    """Compute the digest of a file's name and first `length` bytes, and leave the file there. NumPy does not look beyond.
+
+    With its name, since the file of another subject is whole as well.
+    """
+    digest = hashlib.sha256(name.encode())
     file.seek(0)
     while file.tell() < length:
         digest.update(file.read(min(_CHUNK, length - file.tell())))

@@ -66,7 +66,7 @@ def test_other_settings_or_a_changed_scan_make_other_pairs(scans, tmp_path, writ
     assert not torch.equal(before.reference, changed.reference)
 
 
-def test_the_name_of_a_file_is_that_of_earlier_versions(scans, tmp_path):
+def test_the_name_of_a_file_follows_from_scans_settings_and_format(scans, tmp_path):
     cache_pairs(scans[:1], settings=SETTINGS, folder=tmp_path / "cache")
     settings = {
         "degradation": "blur",
@@ -82,7 +82,7 @@ def test_the_name_of_a_file_is_that_of_earlier_versions(scans, tmp_path):
     }
     state = scans[0].path.stat()
     facts = [(str(scans[0].path.resolve()), state.st_size, state.st_mtime_ns)]
-    digest = hashlib.sha256(json.dumps([2, "a", settings, [], facts], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([3, "a", settings, [], facts], sort_keys=True).encode()).hexdigest()
     assert [file.name for file in (tmp_path / "cache").iterdir()] == [f"a-{digest[:16]}.npy"]
 
 
@@ -113,6 +113,14 @@ def test_a_damaged_file_is_made_again(scans, tmp_path, damage):
     content = file.read_bytes()
     file.write_bytes(damage(content))
     assert file.read_bytes() != content
+    assert equal(cache_pairs(scans[:1], settings=SETTINGS, folder=tmp_path)[0], whole)
+
+
+def test_the_file_of_another_subject_is_not_taken(scans, tmp_path):
+    whole = make_pairs(scans[0], settings=SETTINGS)
+    cache_pairs(scans[:2], settings=SETTINGS, folder=tmp_path)
+    own, other = next(tmp_path.glob("a-*.npy")), next(tmp_path.glob("b-*.npy"))
+    own.write_bytes(other.read_bytes())
     assert equal(cache_pairs(scans[:1], settings=SETTINGS, folder=tmp_path)[0], whole)
 
 

@@ -160,10 +160,13 @@ def _pattern(name: str) -> str:
 def _is_like_dicom(start: bytes) -> bool:
     """Tell whether a file without the mark may be what is left of one.
 
-    That is nothing, an empty preamble, a mark that moved, or one of the identifiers that only DICOM has.
+    That is nothing, a preamble that is empty but for a few bytes, a mark that moved, or one of the identifiers that only DICOM
+    has.
     """
+    preamble = start[:_PREAMBLE_BYTES]
+    empty = len(preamble) - preamble.count(0) <= len(preamble) // 16
     meta_group = start[_PREAMBLE_BYTES + len(_MARK) :].startswith(b"\2\0\0\0")
-    return not any(start[:_PREAMBLE_BYTES]) or meta_group or _MARK in start or _ROOT in start
+    return empty or meta_group or _MARK in start or _ROOT in start
 
 
 def _require_whole_directory(path: Path, listed: int) -> None:

@@ -301,6 +301,9 @@ def test_a_file_that_lost_its_mark_is_missed_by_its_name(series_folder, content)
     [
         pytest.param(lambda _: b"", id="empty"),
         pytest.param(lambda whole: whole[:90], id="cut in its preamble"),
+        pytest.param(
+            lambda whole: whole[:20] + b" " + whole[21:50] + b"\xff" + whole[51:81], id="cut and damaged there"
+        ),
         pytest.param(lambda whole: whole[:128] + b"DICN" + whole[132:], id="a mark of other letters"),
         pytest.param(lambda whole: whole[3:], id="a mark moved"),
         pytest.param(lambda whole: b"\1" + whole[3:128] + b"DIC\x7f" + whole[132:], id="a mark damaged and moved"),
