@@ -125,33 +125,35 @@ def table(rows, kind: str) -> str:
     return "\n".join(lines)
 
 
+def cases_of(rows):
+    """Give each acquisition and scale with its rows."""
+    for name in CASES:
+        for scale in sorted({row["scale"] for row in rows}):
+            yield name, scale, [row for row in rows if row["scale"] == scale and row["acquisition"] == name]
+
+
 def estimates(rows) -> str:
     """Write what was found of the noise and of the signal left at the Nyquist frequency, beside the truth."""
     lines = [
         "| acquisition | scale | noise found, mean and deviation | at Nyquist | found, mean | mean absolute error |"
     ]
     lines.append("|---|---|---|---|---|---|")
-    for name in CASES:
-        for scale in sorted({row["scale"] for row in rows}):
-            chosen = [row for row in rows if row["scale"] == scale and row["acquisition"] == name]
-            noise = np.array([row["noise found"] for row in chosen])
-            true = chosen[0]["at Nyquist"]
-            found = np.array([row["at Nyquist found"] for row in chosen])
-            lines.append(
-                f"| {name} | {scale} | {noise.mean():.2%} {noise.std():.2%} | {true:.2f} | {found.mean():.2f} "
-                f"| {np.abs(found - true).mean():.2f} |"
-            )
+    for name, scale, chosen in cases_of(rows):
+        noise, found = (np.array([row[key] for row in chosen]) for key in ("noise found", "at Nyquist found"))
+        true = chosen[0]["at Nyquist"]
+        lines.append(
+            f"| {name} | {scale} | {noise.mean():.2%} {noise.std():.2%} | {true:.2f} | {found.mean():.2f} "
+            f"| {np.abs(found - true).mean():.2f} |"
+        )
     return "\n".join(lines)
 
 
 def coverage(rows) -> str:
     """Write the share of the head's pixels whose error is within 1.96 standard errors, mean over the scans."""
     lines = ["| acquisition | scale | given | estimated |", "|---|---|---|---|"]
-    for name in CASES:
-        for scale in sorted({row["scale"] for row in rows}):
-            chosen = [row for row in rows if row["scale"] == scale and row["acquisition"] == name]
-            given, estimated = (np.mean([row[f"{told}, within"] for row in chosen]) for told in ("given", "auto"))
-            lines.append(f"| {name} | {scale} | {given:.1%} | {estimated:.1%} |")
+    for name, scale, chosen in cases_of(rows):
+        given, estimated = (np.mean([row[f"{told}, within"] for row in chosen]) for told in ("given", "auto"))
+        lines.append(f"| {name} | {scale} | {given:.1%} | {estimated:.1%} |")
     return "\n".join(lines)
 
 

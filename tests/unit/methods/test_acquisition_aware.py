@@ -82,7 +82,7 @@ def test_tiles_give_what_the_whole_slice_gives(scan, scale, monkeypatch):
 
 
 def test_where_the_blur_is_given_rows_and_columns_are_treated_alike(scan):
-    """The network is not symmetrical; the mean of the slice and the turned slice is, within the interior of whole tiles."""
+    """The network alone treats them differently; the mean of the slice and the turned slice does not."""
     assert not for_scan(make_method(noise="0"), scan).passes[0].views[0].sharpen.looks_twice
     sharpen = for_scan(make_method(blur="0.8", noise="0"), scan).passes[0].views[0].sharpen
     assert sharpen.looks_twice
