@@ -10,18 +10,13 @@ not independent of each other.
 # Six subjects
 # ------------
 # Procedural heads stand in for scans. They do not look like real heads in detail, so the figures are an illustration.
-# The default model warns that it overshoots on such smooth heads. Here the references are known, so the warning is
-# switched off.
-
-import warnings
 
 import matplotlib.pyplot as plt
 
-import dnsp.errors
+import dnsp
 from dnsp.metrics import adjust_holm, fit_crossed_model, paired_student_interval
 from dnsp.simulation import BRAINWEB_T1, make_label_map, simulate_head
 
-warnings.simplefilter("ignore", dnsp.errors.DataWarning)
 methods = {
     "bicubic": {"method": "bicubic"},
     "spline": {"method": "spline"},
