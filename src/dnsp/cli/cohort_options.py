@@ -98,7 +98,9 @@ StoredTypeOption: TypeAlias = Annotated[
 Compression: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        min=0, max=9, help="Compression of .nii.gz results, from 0 (none) to 9 (smallest and slowest). [default: 4]"
+        min=0,
+        max=9,
+        help="Compression of .nii.gz results: 0 is none, 1 is fast, 9 is the smallest and slowest. [default: 1]",
     ),
 ]
 Jobs: TypeAlias = Annotated[

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dnsp.acquisition import AxisSampling, spline_enlarge
+from dnsp.methods.network import signal_box
 from dnsp.methods.slice_agreement import agree_with_slices
 from dnsp.methods.slice_sharpener import SliceSharpener
 from dnsp.methods.target_grid import fine_length
@@ -40,7 +41,7 @@ class View(NamedTuple):
         shape = self.shape(image.shape)
         result, errors = image.new_empty(shape), image.new_empty(shape) if with_error else None
         slices = image.movedim(self.axis, 0)
-        for index in range(len(slices)):
+        for index in _largest_first(slices):
             sharp, error = self.sharpen(slices[neighbour_places(index, len(slices))][None], with_error=with_error)
             result.movedim(self.axis, 0)[index] = sharp[0, 0]
             if errors is not None and error is not None:
@@ -146,6 +147,19 @@ class Pass:
         rows, columns = (length for axis, length in enumerate(self.shape(image.shape)) if axis != view.axis)
         stack = spline_enlarge(image.movedim(view.axis, 0), (rows, columns), view.sharpen.belief.factors)
         return stack.movedim(0, view.axis).clamp(min=0)
+
+
+def _largest_first(slices: Tensor) -> list[int]:
+    """Order slices (S, H, W) by the size of the box that the network runs on.
+
+    Each then fits into the memory that the one before has freed. In their own order, those of a stripped head of 288 x 288 x
+    181 voxels left so many gaps too small for the next that the process grew by 0.25 GB.
+    """
+    sizes = []
+    for one in slices:
+        top, bottom, left, right = signal_box(one[None, None], margin=0)
+        sizes.append((bottom - top) * (right - left))
+    return sorted(range(len(sizes)), key=lambda index: -sizes[index])
 
 
 def fuse_views(estimates: Sequence[Tensor]) -> Tensor:
