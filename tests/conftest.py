@@ -2,6 +2,7 @@
 
 import csv
 import os
+import resource
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,20 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the development data are not in {folder}")
     return folder
+
+
+@pytest.fixture
+def small_disk():
+    """Give the options of subprocess.run for a process that may write files of so many bytes only: its disk is full."""
+
+    def options(largest):
+        return {
+            "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest)),
+            # coverage would write a file too
+            "env": {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
+        }
+
+    return options
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import torch
 from dnsp.acquisition.description import CONDITION_LENGTH
 from dnsp.networks import AcquisitionAware, ModelCard, load_model, save_model
 
-WIDER = 0.1  # added to the logarithm of the standard error where the blur is estimated
+WIDER = 0.05  # added to the logarithm of the standard error where the blur is estimated
 BLUR_KNOWN = CONDITION_LENGTH - 2  # its place in what the network is told: 1 where the blur is known
 SMALL = 0.01
 

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -294,13 +293,10 @@ def test_unreadable_and_unwritable_paths(dnsp, write_scan, unprivileged):
         assert {path.name for path in folder.rglob("*")} == {"scan.nii", "secret.nii", "locked"}
 
 
-def test_a_disk_that_fills_up_leaves_nothing(scan, small_model, tmp_path):
-    def limit_files():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
-
+def test_a_disk_that_fills_up_leaves_nothing(scan, small_model, small_disk, tmp_path):
     before = snapshot(tmp_path)
     command = [sys.executable, "-m", "dnsp", "enhance", scan, "-o", tmp_path / "out.nii", "--model", small_model]
-    done = subprocess.run(command, preexec_fn=limit_files, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, **small_disk(8192), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "out.nii" in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,9 +21,8 @@ PART = ("--experiment", "table1", "--method", "edsr-AP")
 
 def reproduce(folder, *options, **settings):
     command = [sys.executable, "-m", "dnsp", "reproduce", "-o", folder, *options]
-    return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False, env=ONE_THREAD, **settings
-    )
+    settings = {"env": ONE_THREAD, **settings}
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -173,9 +171,8 @@ def test_killed_and_resumed_in_two_processes_the_numbers_are_the_same(smoke, tmp
     assert read(folder / "images.csv") == wanted
 
 
-def test_a_full_disk_is_one_line_and_leaves_no_half_table(tmp_path):
-    limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))}
-    done = reproduce(tmp_path / "run", "--experiment", "table3", "--method", "edsr-AP", **limit)
+def test_a_full_disk_is_one_line_and_leaves_no_half_table(small_disk, tmp_path):
+    done = reproduce(tmp_path / "run", "--experiment", "table3", "--method", "edsr-AP", **small_disk(400_000))
     assert done.returncode == 1
     line = done.stderr.splitlines()[-1]
     assert line.startswith("dnsp: error: ")

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -162,12 +161,12 @@ def test_pairs_are_registered_first_and_a_failed_pair_is_never_trained_on(dnsp, 
     assert "no pair could be registered" in complaint(dnsp, bad, "-o", tmp_path / "no", "--recipe", recipe)
 
 
-def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half_file(make_cohort, recipe, tmp_path):
+def test_a_disk_that_fills_up_is_one_line_and_leaves_no_half_file(make_cohort, recipe, small_disk, tmp_path):
     source, _ = make_cohort("folder")
     command = [sys.executable, "-m", "dnsp", "train", source, "-o", tmp_path / "run", "--recipe", recipe]
     done = subprocess.run(
         command,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
+        **small_disk(8192),
         capture_output=True,
         text=True,
         check=False,

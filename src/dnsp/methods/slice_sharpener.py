@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ _Window: TypeAlias = tuple[EllipsisType, slice, slice]
 
 _BOX_MARGIN = 16  # output pixels beyond the spline's own; what lies farther changes nothing that bfloat16 can tell
 _TILE = 768  # output pixels on a side
+_PART_OF_DOUBT = 0.8  # of that move; on training and validation subjects, 93 to 98 % of the errors then lie within 1.96
 _ERROR_OF_NOTHING = 1e-4  # on the unit scale, where the slice is flat
 
 
@@ -61,6 +62,9 @@ class SliceSharpener:
         The network does not run where the slice is flat: it runs on the box around everything else and a margin, in tiles
         that overlap by the receptive radius, so tiles change nothing.
 
+        Where the blur was estimated, the standard error also holds how far the result would move if the scan were as blurred
+        as it may well be. That takes a second run of the network.
+
         Parameters
         ----------
         low_res : Tensor, shape (1, 3, H, W)
@@ -96,6 +100,9 @@ class SliceSharpener:
             raise ModelError(
                 "the model's output is not finite: its weights are damaged, or the scan's intensities extreme"
             )
+        if error is not None and (most_blurred := self.belief.most_blurred) is not None:
+            other, _ = replace(self, belief=most_blurred)(low_res)
+            error = error.hypot(_PART_OF_DOUBT * (other.to(self.device) - result))
         return result.cpu(), None if error is None else error.cpu()
 
     def _refine(self, starts: Tensor, *, with_error: bool) -> tuple[Tensor, Tensor | None]:

@@ -1,7 +1,9 @@
 """What a scanner did to an image, and what is believed of it."""
 
+from dataclasses import replace
 from math import log
 
+import numpy as np
 import pytest
 import torch
 
@@ -112,3 +114,30 @@ def test_a_transposed_belief_is_that_of_the_transposed_image(sharp_side):
 def test_no_noise_leaves_the_image_as_it_is():
     images = lines() - 0.5  # a magnitude would lose the sign
     assert torch.equal(add_rician_noise(images, sigma=0.0, generator=torch.Generator()), images)
+
+
+def test_the_most_blurred_that_an_estimate_allows():
+    gaussian = AxisSampling(factor=2, sigma=0.8).transfer()
+    known = AcquisitionBelief(factors=(2.0, 1.0), transfers=(gaussian, (1.0,) * len(gaussian)), noise_sigma=0.03)
+    assert known.most_blurred is None
+    believed = replace(known, blur_known=False, spreads=(0.3, 0.0), sharp_side=(0.5, 1.0))
+    blurred = believed.most_blurred
+    assert (blurred.blur_known, blurred.spreads, blurred.sharp_side, blurred.noise_sigma) == (True, (0, 0), None, 0.03)
+    assert blurred.transfers[0][3] == pytest.approx(0.2)
+    # As a wider Gaussian does it: the logarithms keep their ratios.
+    logarithms = np.log([blurred.transfers[0], gaussian])
+    np.testing.assert_allclose(logarithms[0] / logarithms[1], np.log(0.2) / np.log(gaussian[3]))
+    assert blurred.transfers[1] == known.transfers[1]
+
+
+@pytest.mark.parametrize(("left", "least"), [(0.0, 0.0), (1.2, 0.9), (1.2, 1.1), (0.5, -0.2)])
+def test_the_most_blurred_of_any_estimate_can_be_told(left, least):
+    belief = AcquisitionBelief(
+        factors=(2.0, 2.0),
+        transfers=((1.0, 1.0, max(left, 0.0), left),) * 2,
+        spreads=(1.0 - least,) * 2,
+        sharp_side=(1.0,) * 2,
+        blur_known=False,
+    )
+    told = np.array(belief.most_blurred.transfers)
+    assert ((told >= 0) & (told <= 1)).all()

@@ -146,6 +146,29 @@ def test_minc1_compressed_and_minc2_read_alike(tmp_path, stored):
         np.testing.assert_array_equal(volume.affine, expected.affine)
 
 
+def test_a_scan_of_four_dimensions_is_refused(tmp_path, refusal):
+    path = tmp_path / "scan.mnc"
+    names = ("time", "zspace", "yspace", "xspace")
+    with netcdf_file(path, "w") as file:
+        for name in names:
+            file.createDimension(name, 3)
+            axis = file.createVariable(name, "i", ())
+            axis.spacing, axis.step, axis.start = b"regular__", 1.0, 0.0
+        image = file.createVariable("image", "b", names)
+        image.signtype, image.valid_range = b"unsigned", np.array([0.0, 255.0])
+        image[:] = np.ones((3,) * 4, dtype=np.int8)
+        for name, value in (("image-min", 0.0), ("image-max", 255.0)):
+            file.createVariable(name, "d", ("time",))[:] = np.full(3, value)
+    line = refusal(lambda: read_minc(path), path, VolumeError)
+    assert "dimensions" in line
+
+
+def test_a_scan_without_a_place_is_refused(tmp_path, stored, refusal, monkeypatch):
+    monkeypatch.setitem(STEPS, "yspace", 0.0)
+    path = write_minc1(tmp_path / "scan.mnc", stored)
+    assert "affine" in refusal(lambda: read_minc(path), path, VolumeError)
+
+
 def test_minc2_without_h5py_names_the_extra(tmp_path, monkeypatch):
     path = tmp_path / "scan.mnc"
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))

@@ -1,5 +1,3 @@
-import os
-import resource
 import subprocess
 import sys
 from errno import ENOSPC
@@ -131,7 +129,7 @@ def test_writing_that_fails_half_way_changes_nothing(
 
 
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.hdr"])
-def test_disk_that_fills_up_is_one_line_and_leaves_nothing(tmp_path, listing, name):
+def test_disk_that_fills_up_is_one_line_and_leaves_nothing(small_disk, tmp_path, listing, name):
     """The system itself refuses here: a process may write files of so many bytes only."""
     program = """
 import sys, numpy as np
@@ -146,10 +144,7 @@ except VolumeError as error:
 """
     run = subprocess.run(
         [sys.executable, "-X", "dev", "-c", program, str(tmp_path / name)],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
-        env={
-            name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")
-        },  # it writes a file too
+        **small_disk(100_000),
         capture_output=True,
         text=True,
         check=True,

@@ -150,6 +150,17 @@ def test_the_standard_error_lies_on_the_grid_of_the_result_in_its_units(scan):
     np.testing.assert_array_equal(enhance_scan(scan, chosen).volume.voxels, enhanced.volume.voxels)
 
 
+def test_the_standard_error_holds_the_doubt_about_the_blur(scan):
+    """How far the result moves if the scan is as blurred as it may be; where the blur is given, there is no doubt."""
+    sharpen = for_scan(make_method(noise="0"), scan).passes[0].views[0].sharpen
+    image = torch.from_numpy(robust_scaling(scan.voxels).apply(scan.voxels[..., 2:5])).movedim(2, 0)[[1, 0, 2]][None]
+    result, error = sharpen(image, with_error=True)
+    other, _ = replace(sharpen, belief=sharpen.belief.most_blurred)(image)
+    _, without_doubt = replace(sharpen, belief=replace(sharpen.belief, sharp_side=None))(image, with_error=True)
+    assert float((other - result).abs().max()) > 1e-3
+    torch.testing.assert_close(error, without_doubt.hypot(0.8 * (other - result)))
+
+
 def test_a_blurred_scan_may_differ_and_overshoot_more(scan, monkeypatch):
     blocks = Volume(scan.voxels.repeat(2, 0).repeat(2, 1), scan.affine)
     wrong = blocks.with_voxels(blocks.voxels * 1.045)  # 1.5 times what the spline is off by is less

@@ -1,0 +1,73 @@
+"""The picture and the table of the results page: what every variant of the priors gains over none, from a results folder.
+
+python benchmarks/gains_picture.py RESULTS docs/results/gains.png
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+from dnsp.reproduction.evidence import EVIDENCE
+from dnsp.reproduction.report.comparisons import group_cells
+from dnsp.reproduction.report.gains import find_gains
+from dnsp.reproduction.report.published import name_method
+from dnsp.reproduction.report.results import read_results
+
+COLOURS = {"better": "#0b7a3b", "worse": "#b3261e", "undecided": "#4a5560", "untested": "#9aa4ae"}
+SETTINGS = {
+    "A": "A: EDSR, 360 steps",
+    "B": "B: SRCNN, the paper's settings",
+    "C": "C: EDSR, 2250 steps",
+    "D1": "D1: 8 slices of one subject",
+    "D2": "D2: a tenth of the slices",
+    "E1": "E1: input with 1 % noise",
+    "E4": "E4: input with 4 % noise",
+}
+
+
+def main(folder: str, picture: str) -> None:
+    results = read_results(Path(folder))
+    gains = find_gains(group_cells(results.images))
+    order = [one.name for one in EVIDENCE if any(gain.cell.experiment == one.name for gain in gains)]
+    gains.sort(key=lambda gain: sorted(order).index(gain.cell.experiment))
+    print("| experiment | variant | trainings | gain, dB | 95 % | p, adjusted | |\n|---|---|---|---|---|---|---|")
+    figure, axes = plt.subplots(figsize=(7.6, 0.5 + 0.3 * (len(gains) + len(order))), layout="constrained")
+    row, last, places, names = 0.0, None, [], []
+    for gain in gains:
+        cell, found = gain.cell, gain.contrast
+        if cell.experiment != last:
+            axes.text(
+                0, row, SETTINGS[cell.experiment], transform=axes.get_yaxis_transform(), weight="bold", va="center"
+            )
+            row, last = row - 1, cell.experiment
+        name = name_method(cell.method).split("-", 2)[2]
+        colour = COLOURS[gain.verdict]
+        if found.model is None:
+            low, high, p = "", "", ""
+        else:
+            (low, high), p = (f"{end:+.3f}" for end in found.model.interval), f"{gain.adjusted_p:.3f}"
+            axes.hlines(row, *found.model.interval, color=colour, linewidth=2.2)
+        axes.plot(found.value, row, "o", color=colour, markersize=5)
+        places.append(row)
+        names.append(name)
+        row -= 1
+        interval = f"{low} to {high}" if low else "-"
+        shown_p = p if found.is_tested else "-"
+        print(
+            f"| {cell.experiment} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {shown_p} | {gain.verdict} |"
+        )
+    axes.axvline(0, color="#1c232b", linewidth=1)
+    axes.set_yticks(places, names)
+    axes.set_ylim(row + 0.4, 0.7)
+    axes.set_xlabel("gain in PSNR over the same network without priors (dB), with the 95 % interval")
+    axes.grid(axis="x", color="#d9dde3", linewidth=0.7)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    figure.savefig(picture, dpi=110)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
