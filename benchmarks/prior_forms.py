@@ -1,4 +1,4 @@
-"""Look for a form of the priors that gives a clear gain where it matters: with few data, or with noise.
+"""Look for a form of the priors that gives a clear gain where it matters: with few data, noise or thick slices.
 
 The forms below are not in the paper. Each is first screened: where does its gradient lead beside the error of a network trained
 without priors? Then it trains EDSR (8 blocks of 32 filters) beside the data term, on the first eight subjects of a cohort; the
@@ -26,7 +26,7 @@ from dnsp.data import Scan
 from dnsp.metrics import fit_crossed_model, psnr
 from dnsp.networks import EDSR
 from dnsp.priors import laplacian_variance, soft_rank
-from dnsp.training import PairSettings, Patches, PatchSettings, SlicePairs, make_pairs, shuffled_batches
+from dnsp.training import PairSettings, Patches, PatchSettings, SlicePairs, SliceSettings, make_pairs, shuffled_batches
 
 PATCH, STRIDE, SEARCH, ALIKE = 6, 4, 2, 12  # similar patches: side, step, step of the others, how many
 WIDE_DELTA = 0.05  # of stacks of patches without their mean
@@ -48,6 +48,12 @@ REGIMES = {
     ),
     "noise 4 %": Regime(
         pairs=PairSettings(slices_per_subject=20, noise_percent=4.0),
+        patches=PatchSettings(per_slice=8, fresh_each_epoch=True, augment=True), subjects=None, steps=360,
+    ),
+    "thick slices": Regime(
+        pairs=PairSettings(
+            degradation="slices", scale=1, slices_per_subject=20, slices=SliceSettings(spacing_px=4, thickness_px=4)
+        ),
         patches=PatchSettings(per_slice=8, fresh_each_epoch=True, augment=True), subjects=None, steps=360,
     ),
 }  # fmt: skip

@@ -77,8 +77,7 @@ def enhance_files(
     [('scan.nii.gz', 'enhanced'), ('scan.nii.gz', 'done before')]
     """
     output, settings, options = Path(output), settings or EnhancementSettings(), options or FileOptions()
-    settings.choose()
-    _require_packages(options)
+    _require_fitting(settings, options)
     sources = [Path(source)] if isinstance(source, (str, Path)) else [Path(one) for one in source]
     if isinstance(workers, DaskCluster):  # its workers may work in another folder
         sources, output = [path.absolute() for path in sources], output.absolute()
@@ -131,11 +130,10 @@ def enhance_bids(
     if isinstance(workers, DaskCluster):
         dataset, output = dataset.absolute(), output.absolute()
         settings = settings.with_absolute_paths()
-    _require_packages(options)
     if options.dicom:
         raise SettingError("--dicom writes no BIDS data set; leave it out, or name a folder with --output")
+    _require_fitting(settings, options)
     found = find_bids_scans(dataset, selection)
-    settings.choose()
     inputs = [(scan.path, derivative_path(scan, dataset, output, resolution=settings.resolution)) for scan in found]
     require_separate(inputs)
     begin_derivatives(dataset, output)
@@ -212,7 +210,13 @@ def _enhance(
             write_index(folder, failed)
 
 
-def _require_packages(options: FileOptions) -> None:
+def _require_fitting(settings: EnhancementSettings, options: FileOptions) -> None:
+    """Refuse, before any scan is read, options that do not fit each other and packages that are missing."""
+    chosen = settings.choose()
+    if settings.with_uncertainty:
+        chosen.require_standard_error()
+        if options.dicom:
+            raise SettingError("--uncertainty writes NIfTI files; leave out --dicom")
     if options.dicom and (options.page or options.preview):
         raise SettingError("--report and --preview show NIfTI results; leave them out, or leave out --dicom")
     if options.page:

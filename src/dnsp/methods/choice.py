@@ -70,6 +70,17 @@ class ChosenMethod(NamedTuple):
         """What is done, in a few words."""
         return f"Super-resolved x{self.scale}" if self.spacing is None else "Super-resolved to a finer grid"
 
+    def require_standard_error(self) -> None:
+        """Refuse a method that has no standard error.
+
+        Raises
+        ------
+        SettingError
+            If the method is not the default model.
+        """
+        if not isinstance(self.method, AcquisitionAwareMethod):
+            raise SettingError("--uncertainty needs the default model; leave out --method and --model")
+
 
 def choose_method(
     name: MethodName = "network",

@@ -84,6 +84,8 @@ def enhance_scan(
     VolumeError
         If the scan holds no contrast.
     """
+    if with_uncertainty:
+        chosen.require_standard_error()
     scaling = robust_scaling(volume.voxels)
     if chosen.spacing is None:
         scale = chosen.scale
@@ -101,14 +103,10 @@ def enhance_scan(
     }
     method = chosen.method
     if not isinstance(method, GridMethod):
-        if with_uncertainty:
-            raise SettingError("--uncertainty needs the default model; leave out --method and --model")
         result = enhance_volume(volume, method, scale=chosen.scale, plane=plane, scaling=scaling, on_slice=on_slice)
         known, error = None, None
     else:
         known = method.for_scan(volume, grid, scaling=scaling, slices=slices)
-        if with_uncertainty and not isinstance(known, ScanMethod):
-            raise SettingError("--uncertainty needs the default model; leave out --method and --model")
         facts |= known.facts
         if chosen.refinement is not None and isinstance(known, ScanMethod):
             known, told = refine_on_scan(

@@ -111,14 +111,14 @@ def refine_on_scan(
         trainer.resume(file.read(identity))
         trainer.run(on_progress=on_progress, save=lambda state: file.write(identity, state))
     refined = trainer.averaged()
-    gain = compare_networks(start, refined, kept_back)
+    gain = round(compare_networks(start, refined, kept_back), 3)
     better = isfinite(gain) and gain > 0
     facts = {
         "Minutes": settings.minutes,
         "Steps": trainer.steps,
         "Slices": len(training.slices),
         "HeldOutSlices": len(held_out),
-        "HeldOutGain": round(gain, 3) if isfinite(gain) else None,
+        "HeldOutGain": gain if isfinite(gain) else None,
         "Kept": "refined" if better else "start",
     }
     return Refined(method.with_network_across(refined) if better else method, {"Refinement": facts})

@@ -8,7 +8,7 @@ import torch
 
 import dnsp
 from dnsp.acquisition import AcquisitionBelief, AxisSampling
-from dnsp.errors import DataWarning, SettingError
+from dnsp.errors import DataWarning, ModelError, SettingError
 from dnsp.methods import AcquisitionAwareMethod, ChosenMethod, TargetGrid, check_result, choose_method, enhance_scan
 from dnsp.methods import slice_sharpener as module
 from dnsp.networks import AcquisitionAware, ModelCard, NetworkDescription
@@ -148,6 +148,15 @@ def test_the_standard_error_lies_on_the_grid_of_the_result_in_its_units(scan):
     again = enhance_scan(bright, chosen, with_uncertainty=True)
     np.testing.assert_allclose(again.standard_error.voxels, enhanced.standard_error.voxels * 10, rtol=1e-3)
     np.testing.assert_array_equal(enhance_scan(scan, chosen).volume.voxels, enhanced.volume.voxels)
+
+
+def test_a_result_that_is_not_finite_is_refused(scan):
+    method = make_method(blur="0", noise="0")
+    with torch.no_grad():
+        method.network.network.last.bias[0] = float("nan")
+    sharpen = for_scan(method, scan).passes[0].views[0].sharpen
+    with pytest.raises(ModelError, match="the model's output is not finite: its weights are damaged"):
+        sharpen(torch.rand(1, 3, 12, 12))
 
 
 def test_the_standard_error_holds_the_doubt_about_the_blur(scan):
