@@ -12,6 +12,7 @@ import pytest
 
 from dnsp.cohorts import processing
 from dnsp.io import sidecar
+from dnsp.io.nifti.writing import COMPRESSION_LEVEL
 
 SPLINE = ("--method", "spline")
 
@@ -299,6 +300,8 @@ def test_compression_changes_the_size_alone(dnsp, scan, tmp_path):
     np.testing.assert_array_equal(loose.get_fdata(), fast.get_fdata())
     none, little, most = ((tmp_path / f"{level}.nii.gz").stat().st_size for level in (0, 1, 9))
     assert most < little < 0.95 * none
+    words = " ".join(dnsp("enhance", "--help").out.split())
+    assert f"smallest and slowest. [default: {COMPRESSION_LEVEL}]" in words
 
 
 VALIDATOR = shutil.which("bids-validator-deno")

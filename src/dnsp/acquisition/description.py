@@ -18,7 +18,8 @@ __all__ = ["CONDITION_LENGTH", "Acquisition", "AcquisitionBelief", "sampling_tha
 CONDITION_LENGTH = 2 * (len(NYQUIST_FRACTIONS) + 2) + 4
 _MAY_BE_SHARP = 0.7  # signal left at the Nyquist frequency; a block mean leaves .64 to .71
 _AT_NYQUIST = 3  # of the frequencies at which an acquisition is told
-_LEAST_LEFT, _MOST_LEFT = 0.01, 0.97  # of the signal: less, and more, is not told apart
+_LEAST_LEFT = 0.01  # of the signal: less is not told apart
+_MOST_LEFT = 0.97  # of the signal: more is no blur
 _SMALLEST_NOISE = 0.002  # on the unit scale: less is not told apart
 
 
@@ -121,16 +122,22 @@ class AcquisitionBelief:
 
     @property
     def most_blurred(self) -> AcquisitionBelief | None:
-        """The acquisition as blurred as it may well be (the 20 % quantile), taken for known; None where the blur is known."""
+        """The acquisition as blurred as it may well be, taken for known; None where the blur is known.
+
+        That is the 20 % quantile of the estimate at the Nyquist frequency. Where the finest details have ruled the estimate
+        out, it is as far below what is believed instead.
+        """
         if self.sharp_side is None:
             return None
         transfers = []
         for transfer, sharp, spread in zip(self.transfers, self.sharp_side, self.spreads, strict=True):
-            believed, least = (
-                min(max(left, _LEAST_LEFT), _MOST_LEFT) for left in (transfer[_AT_NYQUIST], sharp - spread)
-            )
-            # A Gaussian of another width: the logarithms of the signal left keep their ratios.
-            transfers.append(tuple(min(max(left, 0.0), 1.0) ** (log(least) / log(believed)) for left in transfer))
+            least = min(max(sharp - spread, _LEAST_LEFT), 1.0)
+            believed = max(transfer[_AT_NYQUIST], _LEAST_LEFT)
+            if believed > _MOST_LEFT:  # there is no blur to widen: a Gaussian
+                transfers.append(tuple(least ** (fraction**2) for fraction in NYQUIST_FRACTIONS))
+            else:  # as a Gaussian of another width does it: the logarithms of the signal left keep their ratios
+                power = log(least) / log(believed)
+                transfers.append(tuple(min(max(left, 0.0), 1.0) ** power for left in transfer))
         return replace(
             self, transfers=(transfers[0], transfers[1]), spreads=(0.0, 0.0), sharp_side=None, blur_known=True
         )

@@ -22,7 +22,9 @@ _Window: TypeAlias = tuple[EllipsisType, slice, slice]
 
 _BOX_MARGIN = 16  # output pixels beyond the spline's own; what lies farther changes nothing that bfloat16 can tell
 _TILE = 768  # output pixels on a side
-_PART_OF_DOUBT = 0.8  # of that move; on training and validation subjects, 93 to 98 % of the errors then lie within 1.96
+# Of how far the result moves if the scan is as blurred as it may be. On training and validation subjects, 93 to 98 % of the
+# errors then lie within 1.96 standard errors.
+_PART_OF_DOUBT = 0.8
 _ERROR_OF_NOTHING = 1e-4  # on the unit scale, where the slice is flat
 
 
@@ -63,7 +65,7 @@ class SliceSharpener:
         that overlap by the receptive radius, so tiles change nothing.
 
         Where the blur was estimated, the standard error also holds how far the result would move if the scan were as blurred
-        as it may well be. That takes a second run of the network.
+        as it may well be, at the same strength. That takes a second run of the network.
 
         Parameters
         ----------

@@ -10,6 +10,7 @@ import torch
 from dnsp.acquisition import Acquisition, AcquisitionBelief, AxisSampling
 from dnsp.acquisition.description import CONDITION_LENGTH
 from dnsp.acquisition.noise import add_rician_noise, noise_reference
+from dnsp.acquisition.sampling import NYQUIST_FRACTIONS
 from dnsp.errors import SettingError
 
 BLOCK, KSPACE = AxisSampling(factor=2, sigma=0.8), AxisSampling(factor=3, kind="kspace")
@@ -130,14 +131,19 @@ def test_the_most_blurred_that_an_estimate_allows():
     assert blurred.transfers[1] == known.transfers[1]
 
 
-@pytest.mark.parametrize(("left", "least"), [(0.0, 0.0), (1.2, 0.9), (1.2, 1.1), (0.5, -0.2)])
-def test_the_most_blurred_of_any_estimate_can_be_told(left, least):
+@pytest.mark.parametrize(
+    ("left", "wanted", "told"),
+    [(0.5, 0.3, 0.3), (0.0, 0.0, 0.0), (0.96, 0.8, 0.8), (1.0, 0.8, 0.8), (1.2, 1.1, 1.0), (0.3, -0.2, 0.01)],
+)
+def test_the_most_blurred_is_told_as_it_is_wanted(left, wanted, told):
+    transfer = tuple(left ** (fraction**2) if left else 0.0 for fraction in NYQUIST_FRACTIONS)
     belief = AcquisitionBelief(
         factors=(2.0, 2.0),
-        transfers=((1.0, 1.0, max(left, 0.0), left),) * 2,
-        spreads=(1.0 - least,) * 2,
-        sharp_side=(1.0,) * 2,
+        transfers=(transfer,) * 2,
+        spreads=(1.5 - wanted,) * 2,
+        sharp_side=(1.5,) * 2,
         blur_known=False,
     )
-    told = np.array(belief.most_blurred.transfers)
-    assert ((told >= 0) & (told <= 1)).all()
+    for one in belief.most_blurred.transfers:
+        assert one[3] == pytest.approx(told)
+        assert all(0 <= share <= 1 for share in one)

@@ -1,3 +1,4 @@
+import gzip
 import subprocess
 import sys
 from errno import ENOSPC
@@ -6,6 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from isal import isal_zlib
 
 import dnsp.io.nifti.writing
 from dnsp.errors import VolumeError
@@ -126,6 +128,17 @@ def test_writing_that_fails_half_way_changes_nothing(
         assert str(caught.value).startswith(str(tmp_path / "scan."))
         assert "No space left on device" in str(caught.value)
         assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_level_that_is_the_default_is_isal(tmp_path):
+    volume = Volume(np.random.default_rng(0).normal(size=(32, 32, 8)).astype(np.float32), np.eye(4))
+    for name, level in (("default", {}), ("one", {"compression": 1}), ("two", {"compression": 2})):
+        write_nifti(volume, tmp_path / f"{name}.nii.gz", **level)
+    default, one, two = ((tmp_path / f"{name}.nii.gz").read_bytes() for name in ("default", "one", "two"))
+    compressor = isal_zlib.compressobj(2, wbits=31)
+    assert default == one == compressor.compress(gzip.decompress(one)) + compressor.flush()
+    assert gzip.decompress(two) == gzip.decompress(one)
+    assert two != one
 
 
 @pytest.mark.parametrize("name", ["scan.nii.gz", "scan.hdr"])

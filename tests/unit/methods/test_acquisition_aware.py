@@ -150,6 +150,23 @@ def test_the_standard_error_lies_on_the_grid_of_the_result_in_its_units(scan):
     np.testing.assert_array_equal(enhance_scan(scan, chosen).volume.voxels, enhanced.volume.voxels)
 
 
+def test_the_largest_slices_come_first(scan, monkeypatch):
+    """So that each fits into the memory that the one before has freed."""
+    view = for_scan(make_method(blur="0", noise="0"), scan).passes[0].views[0]
+    image = torch.zeros(12, 16, 5)
+    for index, width in enumerate((3, 0, 9, 6, 9)):
+        image[2:8, 1 : 1 + width, index] = 0.5
+    seen = []
+
+    def note(self, low_res, *, with_error):
+        seen.append(int((low_res[0, 0] > 0).sum()))
+        return torch.zeros(1, 1, 24, 32), None
+
+    monkeypatch.setattr(type(view.sharpen), "__call__", note)
+    view.estimate(image, with_error=False, on_slice=lambda: None)
+    assert seen == [54, 54, 36, 18, 0]
+
+
 def test_a_result_that_is_not_finite_is_refused(scan):
     method = make_method(blur="0", noise="0")
     with torch.no_grad():
