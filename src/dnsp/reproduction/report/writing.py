@@ -173,7 +173,10 @@ def _list_questions(results: Results) -> Text:
     own = [one for one in results.run.budget.get("evidence") or () if isinstance(one, dict)]
     if not own:
         return ""
-    html: Text = elements().bullets([f"{one.get('name')}: {one.get('question')}" for one in own])
+    run = {image.experiment for image in results.images}
+    html: Text = elements().bullets(
+        [f"{one.get('name')}: {one.get('question')}{'' if one.get('name') in run else ' (not run yet)'}" for one in own]
+    )
     return html
 
 

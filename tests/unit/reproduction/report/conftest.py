@@ -162,6 +162,9 @@ def write_slices(folder, *, shape, subjects, rng):
     write_record(folder / "files.json", FileList({part: tuple(names) for part, names in files.items()}))
 
 
+QUESTIONS = [{"name": "E4", "question": "Does TVLR help?"}, {"name": "X", "question": "Does anything?"}]
+
+
 def write_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5, names=None, adni=None):
     """Write a whole results folder and give its path."""
     rng = np.random.default_rng(5)
@@ -170,7 +173,7 @@ def write_results(folder, *, subjects=5, slices=3, shape=(64, 72, 16), epochs=5,
     run = RunFacts(
         format=FORMAT,
         dnsp="0.0.0",
-        budget={"name": "made-up", "epochs": epochs, "evidence": [{"name": "E4", "question": "Does TVLR help?"}]},
+        budget={"name": "made-up", "epochs": epochs, "evidence": QUESTIONS},
         datasets=DATASETS | ({"adni": adni} if adni else {}),
         experiments=tuple(dict.fromkeys(setting[0] for setting in settings())),
         seeds=(0, 1, 2),
