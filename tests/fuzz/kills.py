@@ -108,7 +108,12 @@ def name_in(path, folder):
 
 
 def content_of(path):
-    """Give what must be the same: the bytes, or of a safetensors file what is in it, as its texts have no order."""
+    """Give what must be the same: the bytes, of prepared slices without the digest of their name and content.
+
+    Of a safetensors file it is what is in it, as its texts have no order.
+    """
+    if path.suffix == ".npy":
+        return path.read_bytes()[:-_DIGEST_LENGTH]
     if path.suffix != ".safetensors":
         return path.read_bytes()
     with safe_open(path, framework="np") as file:

@@ -95,6 +95,8 @@ def train_network(
     parameters = [*network.learning_parameters(), *loss.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
     first_epoch = record.restore(network, loss, optimiser)
+    if first_epoch and fabric.is_global_zero:  # the run may have been stopped between the state and the log
+        write_log(output / "log.csv", record.rows)
     model, optimiser = fabric.setup(network, optimiser)
     criterion = fabric.setup_module(loss) if list(loss.parameters()) else loss.to(fabric.device)
 

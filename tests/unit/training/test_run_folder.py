@@ -60,6 +60,16 @@ def test_a_stopped_run_reaches_the_same_weights_and_log(run, unfinished, tmp_pat
     assert read_log(tmp_path / "run") == read_log(tmp_path / "whole")
 
 
+def test_a_run_that_was_stopped_between_its_last_state_and_its_log_gets_the_whole_log(run, tmp_path):
+    model, log = run("run"), tmp_path / "run" / "log.csv"
+    whole = log.read_text()
+    for left in (whole.rpartition("\n")[0].rpartition("\n")[0] + "\n", None):  # without the last epoch; none at all
+        model.unlink()
+        log.unlink() if left is None else log.write_text(left)
+        run("run")
+        assert log.read_text() == whole
+
+
 def test_an_unfinished_run_of_dnsp_0_1_resumes(run, tmp_path):
     copy_old_run("unfinished", tmp_path)
     resumed, whole = load_file(run("unfinished")), load_file(run("whole"))
