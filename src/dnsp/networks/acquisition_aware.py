@@ -265,9 +265,8 @@ class ModulatedNetwork(nn.Module):
                 features, cast("Tensor", inner), cast("Tensor", inner_bias) + shifts[index], padding=1
             )
             weight = cast("Tensor", outer) * scales[index][None, :, None, None]
-            features = features + functional.conv2d(
-                functional.relu_(hidden), weight, cast("Tensor", outer_bias), padding=1
-            )
+            change = functional.conv2d(functional.relu_(hidden), weight, cast("Tensor", outer_bias), padding=1)
+            features = change.add_(features)
         return features
 
     def correct(self, features: Tensor) -> Tensor:
