@@ -22,7 +22,7 @@ from dnsp.training.modules import find_initial_model, make_loss, make_network
 from dnsp.training.pair_cache import cache_pairs
 from dnsp.training.patches import Patches, shuffled_batches
 from dnsp.training.run_data import Resources, TrainingData
-from dnsp.training.run_folder import RunRecord, make_card, write_log
+from dnsp.training.run_folder import RunRecord, make_card
 from dnsp.training.slice_pairs import SlicePairs, as_slices
 
 if TYPE_CHECKING:
@@ -95,8 +95,6 @@ def train_network(
     parameters = [*network.learning_parameters(), *loss.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
     first_epoch = record.restore(network, loss, optimiser)
-    if first_epoch and fabric.is_global_zero:  # the run may have been stopped between the state and the log
-        write_log(output / "log.csv", record.rows)
     model, optimiser = fabric.setup(network, optimiser)
     criterion = fabric.setup_module(loss) if list(loss.parameters()) else loss.to(fabric.device)
 
@@ -137,11 +135,11 @@ def train_network(
         quality = _mean_psnr(model, validation_pairs, fabric) if validation_pairs else None
         if fabric.is_global_zero:
             record.save_epoch(network, loss, optimiser.optimizer, terms=means, psnr_db=quality)
-            write_log(output / "log.csv", record.rows)
         told.on_epoch(epoch + 1, means, quality)
         fabric.barrier()
 
     if fabric.is_global_zero:
+        record.write_log()  # once more: the run may have been stopped between its last state and its log
         save_model(record.model_path, network, make_card(record, start), overwrite=True)
     fabric.barrier()
     told.on_end(record.model_path)

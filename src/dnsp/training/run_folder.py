@@ -26,7 +26,7 @@ from dnsp.training.run_data import TrainingData
 from dnsp.training.run_state import RunIdentity, RunState, read_state, write_state
 from dnsp.training.typed_settings import convert_settings
 
-__all__ = ["RunRecord", "make_card", "write_log"]
+__all__ = ["RunRecord", "make_card"]
 
 
 class RunRecord:
@@ -120,7 +120,7 @@ class RunRecord:
         terms: Mapping[str, float],
         psnr_db: float | None,
     ) -> None:
-        """Add an epoch to the log and replace the state on disk, in one step that is done or not done."""
+        """Replace the state on disk by that after one more epoch, in one step that is done or not done, then the log."""
         quality = {} if psnr_db is None else {"psnr_db": psnr_db}
         self.rows.append({"epoch": len(self.rows) + 1, **terms, "loss": sum(terms.values()), **quality})
         tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
@@ -128,6 +128,13 @@ class RunRecord:
         for index, moments in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": tensor for name, tensor in moments.items()}
         write_state(self._state_path, RunState(RunIdentity(self.config.to_dict(), self.data), self.rows, tensors))
+        self.write_log()
+
+    def write_log(self) -> None:
+        """Write the epochs as CSV: number, each weighted term's mean, their sum, and any validation PSNR in dB."""
+        columns = list(self.rows[0])
+        rows = ([row[name] for name in columns] for row in self.rows)
+        write_table(self._state_path.with_name("log.csv"), columns, rows, overwrite=True, error=TrainingError)
 
     def _require_same_run(self, state: RunState) -> None:
         try:
@@ -148,12 +155,6 @@ class RunRecord:
             )
         if len(state.rows) > self.config.optimiser.epochs:
             raise TrainingError(f"{self._state_path}: has more epochs than its run; move it away to start anew")
-
-
-def write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
-    """Write a run's epochs as CSV: epoch, each weighted term's mean, their sum, and any validation PSNR in dB."""
-    columns = list(rows[0])
-    write_table(path, columns, ([row[name] for name in columns] for row in rows), overwrite=True, error=TrainingError)
 
 
 def make_card(record: RunRecord, start: StartingNetwork) -> ModelCard:
