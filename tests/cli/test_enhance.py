@@ -75,7 +75,7 @@ def test_the_standard_error_is_written_beside_the_result(dnsp, soft_scan, tmp_pa
     np.testing.assert_array_equal(error.affine, result.affine)
     assert error.get_fdata().min() > 0
     again = dnsp("enhance", soft_scan, "-o", tmp_path / "other.nii.gz", "--uncertainty", "--method", "spline")
-    assert again.code == 1
+    assert again.code == 2
     assert "--uncertainty needs the default model" in again.err
     (tmp_path / "free_uncertainty.nii.gz").write_bytes(b"mine")
     refused = dnsp("enhance", soft_scan, "-o", tmp_path / "free.nii.gz", "--uncertainty")
