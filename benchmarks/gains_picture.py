@@ -13,7 +13,6 @@ import matplotlib.pyplot as plt
 from dnsp.reproduction.evidence import EVIDENCE
 from dnsp.reproduction.report.comparisons import group_cells
 from dnsp.reproduction.report.gains import find_gains
-from dnsp.reproduction.report.published import name_method
 from dnsp.reproduction.report.results import read_results
 
 COLOURS = {"better": "#0b7a3b", "worse": "#b3261e", "undecided": "#4a5560", "untested": "#9aa4ae"}
@@ -43,7 +42,7 @@ def main(folder: str, picture: str) -> None:
                 0, row, SETTINGS[cell.experiment], transform=axes.get_yaxis_transform(), weight="bold", va="center"
             )
             row, last = row - 1, cell.experiment
-        name = name_method(cell.method).split("-", 2)[2]
+        name = cell.method.partition("-")[2].replace("_", ", ")
         colour = COLOURS[gain.verdict]
         if found.model is None:
             low, high, p = "", "", ""
