@@ -35,10 +35,11 @@ _NOTE = (
 
 
 def render_summary(results: Results, cells: Cells, numbers: Numbers) -> Markup:
-    """Answer whether the priors help, by how much, whether they help more with less data, and whether other forms do."""
+    """Answer whether the priors help, by how much, whether more with less data, and whether one alone or other forms do."""
     found = find_gains(cells)
     gains = [gain for gain in found if gain.cell.method.endswith("-AP")]
     others = [gain for gain in found if has_other_form(gain.cell.method)]
+    single = [gain for gain in found if gain not in gains and gain not in others]
     growths = find_growths(cells)
     html = elements()
     parts = [
@@ -46,7 +47,11 @@ def render_summary(results: Results, cells: Cells, numbers: Numbers) -> Markup:
             [
                 ("Do the priors help?", _headline(numbers, gains)),
                 ("Does the gain grow as training data shrinks?", _growing(numbers, growths)),
-                ("Do other weights or forms of the priors help?", _other_forms(numbers, others)),
+                ("Does a single prior, or TVLR, help?", _count(numbers, "summary.single", single, "single priors")),
+                (
+                    "Do other weights or forms of the priors help?",
+                    _count(numbers, "summary.others", others, "other forms"),
+                ),
             ]
         ),
         render_forest(results, found),
@@ -54,6 +59,7 @@ def render_summary(results: Results, cells: Cells, numbers: Numbers) -> Markup:
     ]
     details: list[tuple[str, list[Text]]] = [
         ("All priors (AP) against none (NP)", [_describe(results, numbers, gain) for gain in gains]),
+        ("A single prior, or TVLR, against none", [_describe(results, numbers, gain) for gain in single]),
         ("With fewer training slices", [_describe_growth(results, numbers, growth) for growth in growths]),
         (
             "Other weights and forms, on the test subjects",
@@ -102,14 +108,14 @@ def _headline(numbers: Numbers, gains: Sequence[Gain]) -> Text:
     return join([*parts, _range(numbers, "summary", gains, tally.origin, "AP")])
 
 
-def _other_forms(numbers: Numbers, gains: Sequence[Gain]) -> Text:
+def _count(numbers: Numbers, identity: str, gains: Sequence[Gain], what: str) -> Text:
     if not gains:
         return "The folder holds none beside NP, so it cannot say."
-    tally = _tally_gains(numbers, "summary.others", gains, how="comparisons of other forms of the priors with NP")
-    parts = [_count_gains(tally, "other forms with NP")]
+    tally = _tally_gains(numbers, identity, gains, how=f"comparisons of {what} with NP")
+    parts = [_count_gains(tally, f"{what} with NP")]
     if tally.counts["untested"]:
         parts.append(say("{} more are untested, with too few trainings or subjects. ", tally.show("untested")))
-    return join([*parts, _range(numbers, "summary.others", gains, tally.origin, "the other forms")])
+    return join([*parts, _range(numbers, identity, gains, tally.origin, f"the {what}")])
 
 
 def _tally_gains(numbers: Numbers, identity: str, gains: Sequence[Gain], *, how: str) -> _Tally:

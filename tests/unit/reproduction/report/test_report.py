@@ -235,6 +235,9 @@ def test_the_gains_of_an_experiment_with_settings_of_its_own_stand_by_themselves
     assert "gain.E4.adni.x2.1.edsr-TVLR" in numbers
     text = "".join(page.text)
     assert "E4: Does TVLR help?" in text
+    assert "Does a single prior, or TVLR, help?" in text
+    counts = [numbers[f"summary.single.{name}"]["value"] for name in ("better", "worse", "undecided")]
+    assert sum(counts) == numbers["summary.single.tested"]["value"] > 0
     assert "E4: Does TVLR help? (not run yet)" not in text
     assert "X: Does anything? (not run yet)" in text
     assert "E4: Stand-in for ADNI" in text
