@@ -10,7 +10,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from dnsp.reproduction.evidence import EVIDENCE
 from dnsp.reproduction.report.comparisons import group_cells
 from dnsp.reproduction.report.gains import find_gains
 from dnsp.reproduction.report.results import read_results
@@ -30,10 +29,10 @@ SETTINGS = {
 def main(folder: str, picture: str) -> None:
     results = read_results(Path(folder))
     gains = find_gains(group_cells(results.images))
-    order = [one.name for one in EVIDENCE if any(gain.cell.experiment == one.name for gain in gains)]
-    gains.sort(key=lambda gain: sorted(order).index(gain.cell.experiment))
+    gains.sort(key=lambda gain: gain.cell.experiment)
+    lines = len(gains) + len({gain.cell.experiment for gain in gains})
     print("| experiment | variant | trainings | gain, dB | 95 % | p, adjusted | |\n|---|---|---|---|---|---|---|")
-    figure, axes = plt.subplots(figsize=(7.6, 0.5 + 0.3 * (len(gains) + len(order))), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7.6, 0.5 + 0.3 * lines), layout="constrained")
     row, last, places, names = 0.0, None, [], []
     for gain in gains:
         cell, found = gain.cell, gain.contrast
@@ -44,19 +43,17 @@ def main(folder: str, picture: str) -> None:
             row, last = row - 1, cell.experiment
         name = cell.method.partition("-")[2].replace("_", ", ")
         colour = COLOURS[gain.verdict]
-        if found.model is None:
-            low, high, p = "", "", ""
-        else:
-            (low, high), p = (f"{end:+.3f}" for end in found.model.interval), f"{gain.adjusted_p:.3f}"
+        interval = "-"
+        if found.model is not None:
+            interval = " to ".join(f"{end:+.3f}" for end in found.model.interval)
             axes.hlines(row, *found.model.interval, color=colour, linewidth=2.2)
         axes.plot(found.value, row, "o", color=colour, markersize=5)
         places.append(row)
         names.append(name)
         row -= 1
-        interval = f"{low} to {high}" if low else "-"
-        shown_p = p if found.is_tested else "-"
+        p = f"{gain.adjusted_p:.3f}" if found.is_tested else "-"
         print(
-            f"| {cell.experiment} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {shown_p} | {gain.verdict} |"
+            f"| {cell.experiment} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {p} | {gain.verdict} |"
         )
     axes.axvline(0, color="#1c232b", linewidth=1)
     axes.set_yticks(places, names)
