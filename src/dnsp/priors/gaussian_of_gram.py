@@ -1,13 +1,10 @@
 """exp(-G / (2 delta^2)) for batches of Gram matrices G, and the derivative of the low-rank prior's gradient.
 
-The exponent of an image has eigenvalues x from 0 to 1e9, and all that the low-rank prior needs of them is e^-x. Two
-routes give it by matrix products in double precision, without a decomposition and so without gaps between
-eigenvalues to divide by.
+The exponent of an image has eigenvalues x from 0 to 1e9, and all that the low-rank prior needs of them is e^-x. Matrix
+products in double precision give it, without a decomposition and so without gaps between eigenvalues to divide by.
 
-``by_rational`` was measured fastest on two CPU cores for images up to 256 x 256; an eigendecomposition of the Gram
-matrix, kept in benchmarks/low_rank.py, comes close there, and wins on a single core from 96 x 96. ``by_squaring`` needs
-four times the arithmetic but nothing except products, no factorisation and no decision on the host. It is the choice
-on CUDA devices by that reasoning; it has not been measured on one.
+Of the ways in benchmarks/low_rank.py ``by_rational`` was measured fastest on two CPU cores for images up to 256 x 256, and on
+an H100. On CPUs an eigendecomposition of the Gram matrix comes close at 256 x 256, and wins on a single core from 96 x 96.
 """
 
 from __future__ import annotations
@@ -15,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["by_rational", "by_squaring", "hessian_product"]
+__all__ = ["by_rational", "hessian_product"]
 
 # With T = x / 2^5 and u = T / (pole + T), the generating function of the Laguerre polynomials reads
 #     e^-T = sum_j L_j^(-1)(pole) u^j,
@@ -32,8 +29,7 @@ _SECOND = 17.77648606734524719
 _A, _B, _C = 2.505311732402104367, 0.1707360278003653652, 1.679091887861647507
 _D, _E, _F = -3.194200686373967358, -4.635371629293427264, 5.233552364584602530
 
-# (1 - x / 2^48)^(2^48) differs from e^-x by less than 1e-12, and Gram matrices up to 2^48 stay inside the unit disc.
-_GPU_SQUARINGS = 48
+_LARGEST_TRACE = 2.0**46  # of the exponent: beyond, its Cholesky factor breaks down
 
 
 def by_rational(G: Tensor, delta: float) -> Tensor:
@@ -49,9 +45,13 @@ def by_rational(G: Tensor, delta: float) -> Tensor:
     Returns
     -------
     Tensor, shape (N, n, n), float64
-        Right to 1e-10 plus the rounding of the exponent, about 1e-17 of its norm. Where G is not finite, meaningless.
+        Right to 1e-10 plus the rounding of the exponent, about 1e-17 of its norm. An exponent of trace above 2^46 is first
+        shrunk to that trace, so that the result is finite where double precision holds no digits of it any more. Where G is
+        not finite, meaningless.
     """
-    shifted = G.mul_(1.0 / (2 * delta**2 * _POLE * 2**_SQUARINGS))
+    exponent = 1.0 / (2 * delta**2)
+    shrunk = (_LARGEST_TRACE / (G.diagonal(dim1=1, dim2=2).sum(-1) * exponent)).clamp(max=1.0)
+    shifted = G.mul_((shrunk * (exponent / (_POLE * 2**_SQUARINGS)))[:, None, None])
     shifted.diagonal(dim1=1, dim2=2).add_(1.0)
     eye = torch.eye(G.shape[-1], dtype=G.dtype, device=G.device)
     X = torch.linalg.solve_triangular(torch.linalg.cholesky_ex(shifted)[0], eye, upper=False)
@@ -67,31 +67,6 @@ def by_rational(G: Tensor, delta: float) -> Tensor:
     for _ in range(_SQUARINGS):
         E = torch.bmm(E, E.mT)  # into new memory: given old memory, PyTorch does not spread small products over threads
     return E
-
-
-def by_squaring(G: Tensor, delta: float) -> Tensor:
-    """Compute exp(-A), A = G / (2 delta^2), as the 2^48-th power of I - A / 2^48: 48 products and nothing else.
-
-    Parameters
-    ----------
-    G : Tensor, shape (N, n, n), float64
-        Symmetric positive semi-definite matrices.
-    delta : float
-        Width of the Gaussian on the square roots of their eigenvalues.
-
-    Returns
-    -------
-    Tensor, shape (N, n, n), float64
-        Right to 1e-9 or the rounding of A, about 1e-16 of its norm. A matrix of Frobenius norm above 2^46 is first
-        shrunk to that norm, which keeps the result finite where double precision holds no digits of it any more.
-    """
-    exponent = 1.0 / (2 * delta**2)
-    shrunk = (2.0**46 / (torch.linalg.matrix_norm(G, keepdim=True) * exponent)).clamp(max=1.0)
-    F: Tensor = G * (shrunk * (-exponent * 0.5**_GPU_SQUARINGS))
-    for _ in range(_GPU_SQUARINGS):
-        F = torch.baddbmm(F, F, F, beta=2)  # (I + F)^2 - I: without the I, what is small keeps its digits
-    F.diagonal(dim1=1, dim2=2).add_(1.0)
-    return F
 
 
 def hessian_product(Y: Tensor, V: Tensor, delta: float) -> Tensor:

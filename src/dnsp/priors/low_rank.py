@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dnsp.errors import SettingError
-from dnsp.priors.gaussian_of_gram import by_rational, by_squaring, hessian_product
+from dnsp.priors.gaussian_of_gram import by_rational, hessian_product
 
 __all__ = ["LowRankPrior", "require_delta", "soft_rank"]
 
@@ -198,7 +198,7 @@ def _write_rank_and_slope(Y: Tensor, delta: float, *, rank: Tensor, slope: Tenso
     wide = Y.shape[1] <= Y.shape[2]
     G = torch.bmm(Y, Y.mT) if wide else torch.bmm(Y.mT, Y)
     norms = G.diagonal(dim1=1, dim2=2).sum(-1) / (2 * delta**2)
-    E = by_squaring(G, delta) if Y.is_cuda else by_rational(G, delta)
+    E = by_rational(G, delta)
     rank.copy_((1.0 - E.diagonal(dim1=1, dim2=2)).sum(-1).clamp(0.0, E.shape[-1]))
     torch.mul(torch.bmm(E, Y) if wide else torch.bmm(Y, E), 1.0 / delta**2, out=slope)
     # No such question on a GPU, where the host would have to wait for the answer.

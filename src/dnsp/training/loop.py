@@ -94,9 +94,9 @@ def train_network(
     loss = make_loss(config, train_pairs, slices)
     parameters = [*network.learning_parameters(), *loss.parameters()]
     optimiser = torch.optim.Adam(parameters, lr=config.optimiser.learning_rate)
-    first_epoch = record.restore(network, loss, optimiser)
     model, optimiser = fabric.setup(network, optimiser)
     criterion = fabric.setup_module(loss) if list(loss.parameters()) else loss.to(fabric.device)
+    first_epoch = record.restore(network, loss, optimiser.optimizer)  # the moments go where the parameters are now
 
     patches = Patches(train_pairs, settings=config.patches, seed=config.seed, epoch=0, slices=slices)
     record.counts = {

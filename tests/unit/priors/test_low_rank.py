@@ -9,7 +9,7 @@ import torch
 
 from dnsp.errors import SettingError
 from dnsp.priors import LowRankPrior, soft_rank
-from dnsp.priors.gaussian_of_gram import by_rational, by_squaring
+from dnsp.priors.gaussian_of_gram import by_rational
 
 
 def from_singular_values(U_rows: int, columns: int, sigma: list[float]) -> torch.Tensor:
@@ -137,17 +137,10 @@ def test_values_of_tiny_images_keep_their_digits(norm):
     assert abs(value / expected - 1).max() < 1e-7
 
 
-@pytest.mark.parametrize("shape", [(3, 7), (7, 3)])
-def test_the_route_of_gpus_agrees_with_that_of_cpus(shape):
-    images = torch.rand(5, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) / 10
-    gram = images @ images.mT
-    torch.testing.assert_close(by_squaring(gram, 0.1), by_rational(gram.clone(), 0.1), rtol=0, atol=1e-9)
-
-
 @pytest.mark.parametrize("norm", [0.0, 1e-20, 1e12, 1e18, 1e60])
-def test_the_route_of_gpus_is_finite_at_every_norm(norm):
+def test_the_exponential_is_finite_at_every_norm(norm):  # on a GPU nothing repairs it
     rank_one = torch.ones(1, 6, 6, dtype=torch.float64) * norm
-    E = by_squaring(rank_one, 1.0)
+    E = by_rational(rank_one, 1.0)
     assert E.isfinite().all()
     assert float((1 - E[0].diagonal()).sum()) == pytest.approx(float(norm > 1), abs=0.1)
 
