@@ -142,7 +142,7 @@ class AcquisitionEstimator(nn.Module):
         used = slices[torch.linspace(0, len(slices) - 1, min(len(slices), _SLICES_USED)).round().long()]
         with torch.autocast(slices.device.type, torch.bfloat16):
             found = self(used[None].float())
-        log_noise, transfers = found.log_noise[0].double(), found.transfers[0].double()
+        log_noise, transfers = found.log_noise[0].cpu().double(), found.transfers[0].cpu().double()
         if blur is None:
             middle, width = transfers[1].tolist(), (transfers[2] - transfers[0])[:, _AT_NYQUIST].tolist()
         else:
