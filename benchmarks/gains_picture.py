@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from dnsp.reproduction.report.comparisons import group_cells
+from dnsp.reproduction.report.comparisons import contrast, group_cells
 from dnsp.reproduction.report.gains import find_gains
 from dnsp.reproduction.report.results import read_results
 
@@ -26,12 +26,18 @@ SETTINGS = {
 }
 
 
+def in_thousandths(model) -> str:
+    return "-" if model is None else " to ".join(f"{1e3 * end:+.1f}" for end in model.interval)
+
+
 def main(folder: str, picture: str) -> None:
     results = read_results(Path(folder))
-    gains = find_gains(group_cells(results.images))
+    cells = group_cells(results.images)
+    gains = find_gains(cells)
     gains.sort(key=lambda gain: gain.cell.experiment)
     lines = len(gains) + len({gain.cell.experiment for gain in gains})
-    print("| experiment | variant | trainings | gain, dB | 95 % | p, adjusted | |\n|---|---|---|---|---|---|---|")
+    print("| experiment | variant | trainings | gain, dB | 95 % | p, adjusted | | SSIM, 1e-3 | 95 % |")
+    print("|---|---|---|---|---|---|---|---|---|")
     figure, axes = plt.subplots(figsize=(7.6, 0.5 + 0.3 * lines), layout="constrained")
     row, last, places, names = 0.0, None, [], []
     for gain in gains:
@@ -52,8 +58,10 @@ def main(folder: str, picture: str) -> None:
         names.append(name)
         row -= 1
         p = f"{gain.adjusted_p:.3f}" if found.is_tested else "-"
+        similarity = contrast([(1, cells[cell]), (-1, cells[gain.reference])], "ssim")
         print(
-            f"| {cell.experiment} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {p} | {gain.verdict} |"
+            f"| {cell.experiment} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {p} | {gain.verdict} "
+            f"| {1e3 * similarity.value:+.1f} | {in_thousandths(similarity.model)} |"
         )
     axes.axvline(0, color="#1c232b", linewidth=1)
     axes.set_yticks(places, names)

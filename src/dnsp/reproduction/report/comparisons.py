@@ -122,20 +122,22 @@ def measure(rows: Sequence[ImageRow], column: Column) -> Mean:
     return Mean(statistics.fmean(by_subject.values()), interval, len(by_subject), len(rows))
 
 
-def contrast(terms: Sequence[tuple[int, Sequence[ImageRow]]]) -> Contrast | None:
-    """Take a signed sum of PSNR over cells within each subject and training.
+def contrast(terms: Sequence[tuple[int, Sequence[ImageRow]]], column: Column = "psnr_db") -> Contrast | None:
+    """Take a signed sum of PSNR, or of another column, over cells within each subject and training.
 
     Parameters
     ----------
     terms : sequence of (sign, rows)
         For a difference ``[(1, first), (-1, second)]``.
+    column : str
+        What is measured.
 
     Returns
     -------
     Contrast, optional
         None where no subject has the same training in all cells.
     """
-    means = [(sign, _pair_means(rows, "psnr_db")) for sign, rows in terms]
+    means = [(sign, _pair_means(rows, column)) for sign, rows in terms]
     shared = sorted(set.intersection(*(set(mean) for _, mean in means)))
     if not shared:
         return None
