@@ -1,8 +1,8 @@
 """Look for a form of the priors that gives a clear gain where it matters: with few data, noise or thick slices.
 
 The forms below are not in the paper. Each is first screened: where does its gradient lead beside the error of a network trained
-without priors? Then it trains EDSR (8 blocks of 32 filters) beside the data term, on the first eight subjects of a cohort; the
-next two are measured. With --test the first ten train and the next ten are measured. A finished training is not run again.
+without priors? Then it trains edsr-small beside the data term, on the first eight subjects of a cohort; the next two are
+measured. With --test the first ten train and the next ten are measured. A finished training is not run again.
 
     python benchmarks/prior_forms.py ../shared/data/ds002748 screen
     python benchmarks/prior_forms.py ../shared/data/ds002748 train FORMS.jsonl --form none --form "bands, matched" --seeds 3
@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from dnsp.data import Scan
 from dnsp.metrics import fit_crossed_model, psnr
-from dnsp.networks import EDSR
+from dnsp.networks import Network, build_network
 from dnsp.priors import laplacian_variance, soft_rank
 from dnsp.training import PairSettings, Patches, PatchSettings, SlicePairs, SliceSettings, make_pairs, shuffled_batches
 
@@ -120,10 +120,10 @@ def read_pairs(cohort: Path, numbers: range, settings: PairSettings) -> list[Sli
     return [make_pairs(Scan(path.name, path), settings=settings) for path in paths]
 
 
-def train(pairs: list[SlicePairs], regime: Regime, *, form: str, ratio: float, seed: int) -> EDSR:
+def train(pairs: list[SlicePairs], regime: Regime, *, form: str, ratio: float, seed: int) -> Network:
     """Train a network; the weight of the form makes its gradient `ratio` of the data term's, anew in every step."""
     torch.manual_seed(seed)
-    network = EDSR(blocks=8, filters=32)
+    network = build_network("edsr-small")
     optimiser = torch.optim.Adam(network.parameters(), 1e-3)
     step = epoch = 0
     while step < regime.steps:
@@ -148,7 +148,7 @@ def train(pairs: list[SlicePairs], regime: Regime, *, form: str, ratio: float, s
 
 
 @torch.inference_mode()
-def measure(network: EDSR, pairs: list[SlicePairs]) -> dict[str, float]:
+def measure(network: Network, pairs: list[SlicePairs]) -> dict[str, float]:
     """Give the PSNR of every subject: whole slices, clipped, data range 1, mean over slices."""
     found = {}
     for subject in pairs:
