@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from dnsp.reproduction.report.comparisons import contrast, group_cells
+from dnsp.reproduction.report.comparisons import Contrast, contrast, group_cells
 from dnsp.reproduction.report.gains import find_gains
 from dnsp.reproduction.report.results import read_results
 
@@ -26,8 +26,12 @@ SETTINGS = {
 }
 
 
-def in_thousandths(model) -> str:
-    return "-" if model is None else " to ".join(f"{1e3 * end:+.1f}" for end in model.interval)
+def in_thousandths(found: Contrast) -> str:
+    return "-" if found.trainings < 2 else " to ".join(f"{1e3 * end:+.1f}" for end in found.model.interval)
+
+
+def show_p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def main(folder: str, picture: str) -> None:
@@ -50,18 +54,18 @@ def main(folder: str, picture: str) -> None:
         name = cell.method.partition("-")[2].replace("_", ", ")
         colour = COLOURS[gain.verdict]
         interval = "-"
-        if found.model is not None:
+        if found.trainings > 1:  # that of one training would leave out how trainings differ
             interval = " to ".join(f"{end:+.3f}" for end in found.model.interval)
             axes.hlines(row, *found.model.interval, color=colour, linewidth=2.2)
         axes.plot(found.value, row, "o", color=colour, markersize=5)
         places.append(row)
         names.append(name)
         row -= 1
-        p = f"{gain.adjusted_p:.3f}" if found.is_tested else "-"
+        p = show_p(gain.adjusted_p) if found.is_tested else "-"
         similarity = contrast([(1, cells[cell]), (-1, cells[gain.reference])], "ssim")
         print(
             f"| {cell.experiment} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {p} | {gain.verdict} "
-            f"| {1e3 * similarity.value:+.1f} | {in_thousandths(similarity.model)} |"
+            f"| {1e3 * similarity.value:+.1f} | {in_thousandths(similarity)} |"
         )
     axes.axvline(0, color="#1c232b", linewidth=1)
     axes.set_yticks(places, names)
