@@ -86,7 +86,7 @@ def find_gains(cells: Cells) -> list[Gain]:
         for gain in _gains_of(cells, experiment):
             gains.setdefault(("", *gain.cell[1:]), gain)
     gains |= {("", *gain.cell[1:]): gain for gain in _gains_of(cells, "confirmation")}
-    own = dict.fromkeys(cell.experiment for cell in cells if cell.experiment not in EXPERIMENTS_OF_PAPER)
+    own = sorted({cell.experiment for cell in cells if cell.experiment not in EXPERIMENTS_OF_PAPER})
     for experiment in own:
         gains |= {(experiment, *gain.cell[1:]): gain for gain in _gains_of(cells, experiment)}
     return _adjust(list(gains.values()), [(*key[:4], _network(key[4])) for key in gains])

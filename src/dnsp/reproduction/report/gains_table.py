@@ -24,8 +24,9 @@ def render_forest(results: Results, gains: list[Gain]) -> Text:
     panels: dict[str, list[Bar]] = {}
     for gain in gains:
         if gain.contrast.model is not None:
-            mark = "" if gain.verdict != "untested" else " (untested)"
-            bar = Bar(name_method(gain.cell.method) + mark, gain.contrast.value, gain.contrast.model.interval)
+            tested = gain.verdict != "untested"
+            name = name_method(gain.cell.method) + ("" if tested else " (untested)")
+            bar = Bar(name, gain.contrast.value, gain.contrast.model.interval, tested)
             panels.setdefault(setting_of(results, gain.cell), []).append(bar)
     if not panels:
         return ""

@@ -23,6 +23,8 @@ Content = TypeVar("Content")  # Line or Bar
 _WIDTH_IN = 5.4  # narrow, so that its letters stay legible on a phone
 _MOST_MARKERS = 12
 _TITLE_LETTERS = 42  # of a line
+_FAINT = "#aab4be"
+_TITLE_LETTER_IN, _LABEL_LETTER_IN = 0.09, 0.077  # the width of a letter
 
 
 class Line(NamedTuple):
@@ -35,11 +37,12 @@ class Line(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A mean and its interval."""
+    """A mean and its interval. One that was not tested, as it has one training, is drawn faintly."""
 
     name: str
     mean: float
     interval: Interval
+    is_tested: bool = True
 
 
 class Panel(NamedTuple, Generic[Content]):
@@ -109,10 +112,12 @@ def draw_intervals(panels: Sequence[Panel[Bar]], *, x_label: str, zero: bool = F
     figure = _new_figure(0.34 * sum(rows) + 0.75 * len(panels) + 0.3)
     shape = {"height_ratios": [count + 0.8 for count in rows]}
     column = figure.subplots(len(panels), 1, squeeze=False, sharex=True, gridspec_kw=shape)[:, 0]
+    longest = max((len(bar.name) for panel in panels for bar in panel.content), default=0)
+    letters = int((_WIDTH_IN - _LABEL_LETTER_IN * longest) / _TITLE_LETTER_IN)
     for place, (axes, panel) in enumerate(zip(column, panels, strict=True)):
         bars = panel.content
         for row, bar in enumerate(bars[::-1]):
-            colour = _COLOURS[0 if zero else place % len(_COLOURS)]
+            colour = _COLOURS[0 if zero else place % len(_COLOURS)] if bar.is_tested else _FAINT
             axes.hlines(row, bar.interval.low, bar.interval.high, color=colour, linewidth=2.4)
             axes.vlines(list(bar.interval), row - 0.18, row + 0.18, color=colour, linewidth=1.6)
             marker = _MARKERS[0 if zero else place % len(_MARKERS)]
@@ -121,7 +126,7 @@ def draw_intervals(panels: Sequence[Panel[Bar]], *, x_label: str, zero: bool = F
             axes.axvline(0, color="#1c232b", linewidth=1)
         axes.set_yticks(range(len(bars)), [as_plain_text(bar.name) for bar in bars[::-1]])
         axes.set_ylim(-0.6, len(bars) - 0.4)
-        axes.set_title(_wrap(panel.title))
+        axes.set_title(_wrap(panel.title, letters=min(letters, _TITLE_LETTERS)))
         _clean(axes)
     column[-1].set_xlabel(x_label)
     return _as_svg(figure)
@@ -138,8 +143,8 @@ def _new_figure(height_in: float) -> Any:
     return figure
 
 
-def _wrap(title: str) -> str:
-    return "\n".join(as_plain_text(line) for line in textwrap.wrap(title, _TITLE_LETTERS)) or " "
+def _wrap(title: str, *, letters: int = _TITLE_LETTERS) -> str:
+    return "\n".join(as_plain_text(line) for line in textwrap.wrap(title, max(letters, 10))) or " "
 
 
 def _clean(axes: Any) -> None:

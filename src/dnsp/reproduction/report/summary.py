@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from dnsp.reproduction.evidence import EVIDENCE
 from dnsp.reproduction.report.comparisons import FEWEST_SUBJECTS, Cell, Cells, Contrast, Verdict
 from dnsp.reproduction.report.gains import (
     Gain,
@@ -33,6 +34,9 @@ _NOTE = (
     f"untested with one training, or with fewer than {FEWEST_SUBJECTS} subjects."
 )
 
+#: Experiments of the budget ``evidence`` that train on few data.
+_WITH_FEW_DATA = {one.name for one in EVIDENCE if one.training_subjects or one.fraction < 1}
+
 
 def render_summary(results: Results, cells: Cells, numbers: Numbers) -> Markup:
     """Answer whether the priors help, by how much, whether more with less data, and whether one alone or other forms do."""
@@ -46,7 +50,7 @@ def render_summary(results: Results, cells: Cells, numbers: Numbers) -> Markup:
         html.answers(
             [
                 ("Do the priors help?", _headline(numbers, gains)),
-                ("Does the gain grow as training data shrinks?", _growing(numbers, growths)),
+                ("Does the gain grow as training data shrinks?", _growing(numbers, growths, cells)),
                 ("Does a single prior, or TVLR, help?", _count(numbers, "summary.single", single, "single priors")),
                 (
                     "Do other weights or forms of the priors help?",
@@ -148,7 +152,9 @@ def _range(numbers: Numbers, identity: str, gains: Sequence[Gain], origin: dict[
     return say("The gains run from {} to {} dB.", smallest, largest)
 
 
-def _growing(numbers: Numbers, growths: Sequence[Growth]) -> Text:
+def _growing(numbers: Numbers, growths: Sequence[Growth], cells: Cells) -> Text:
+    if not growths and (few := sorted({cell.experiment for cell in cells} & _WITH_FEW_DATA)):
+        return f"The plot below shows what is gained with few data ({', '.join(few)})."
     if not growths:
         return "The folder does not hold AP and NP at two fractions of the training set, so it cannot say."
     tally = _Tally(

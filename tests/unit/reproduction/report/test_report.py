@@ -9,7 +9,9 @@ import pytest
 
 from dnsp.errors import MissingExtraError
 from dnsp.html import page_environment
+from dnsp.metrics.statistics import Interval
 from dnsp.reproduction.report import write_report
+from dnsp.reproduction.report.plots import _FAINT, Bar, Panel, draw_intervals
 from dnsp.reproduction.results_files import read_rows
 from dnsp.reproduction.schema import DataSetFacts, ImageRow
 
@@ -111,6 +113,17 @@ def test_one_value_gets_a_mean_without_an_interval(folder, answer, keep_rows):
 def test_a_folder_without_both_sides_says_that_it_cannot_say(folder, answer, keep_rows):
     keep_rows(folder, lambda row: row["method"] == "edsr-AP")
     assert "so it cannot say" in answer(folder)
+
+
+def test_experiments_with_few_data_are_named_where_data_shrink(folder, answer, keep_rows):
+    keep_rows(folder, lambda _row: True, lambda row: {**row, "experiment": "D1"})
+    assert "with few data (D1)" in answer(folder)
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_what_is_not_tested_is_drawn_faintly(tested):
+    bars = [Bar("edsr-AP", 0.1, Interval(0.0, 0.2), tested)]
+    assert (_FAINT.encode() in draw_intervals([Panel("A", bars)], x_label="dB")) != tested
 
 
 def test_identical_images_are_left_out_and_counted(folder, answer, keep_rows):
