@@ -38,7 +38,6 @@ def main(folder: str, picture: str) -> None:
     results = read_results(Path(folder))
     cells = group_cells(results.images)
     gains = find_gains(cells)
-    gains.sort(key=lambda gain: gain.cell.experiment)
     lines = len(gains) + len({gain.cell.experiment for gain in gains})
     print("| experiment | variant | trainings | gain, dB | 95 % | p, adjusted | | SSIM, 1e-3 | 95 % |")
     print("|---|---|---|---|---|---|---|---|---|")

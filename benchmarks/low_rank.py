@@ -122,10 +122,10 @@ def ceilings(device: torch.device) -> tuple[float, float]:
     return 2 * n**3 / product, 2 * C.nbytes / copy
 
 
-def floor_seconds(shape: tuple[int, int, int, int], rates: tuple[float, float], products: int = 8) -> float:
+def floor_seconds(shape: tuple[int, int, int, int], rates: tuple[float, float]) -> float:
     """Give the time of the arithmetic (Gram, inverse, products, gradient) or of the traffic, whichever is longer."""
     count, (short, long) = shape[0] * shape[1], sorted(shape[2:])
-    operations = count * (4 * short**2 * long + short**3 + products * 2 * short**3)
+    operations = count * (4 * short**2 * long + short**3 + 8 * 2 * short**3)
     traffic = count * short * long * 4 * 2  # each image read once, each gradient written once, float32
     return max(operations / rates[0], traffic / rates[1])
 

@@ -34,7 +34,7 @@ _NOTE = (
     f"untested with one training, or with fewer than {FEWEST_SUBJECTS} subjects."
 )
 
-#: Experiments of the budget ``evidence`` that train on few data.
+# Experiments of the budget ``evidence`` that train on few data.
 _WITH_FEW_DATA = {one.name for one in EVIDENCE if one.training_subjects or one.fraction < 1}
 
 
