@@ -6,11 +6,12 @@ import shutil
 import sys
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from dnsp.errors import MissingExtraError
 from dnsp.html import page_environment
 from dnsp.metrics.statistics import Interval
-from dnsp.reproduction.report import write_report
+from dnsp.reproduction.report import plots, write_report
 from dnsp.reproduction.report.plots import _FAINT, Bar, Panel, draw_intervals
 from dnsp.reproduction.results_files import read_rows
 from dnsp.reproduction.schema import DataSetFacts, ImageRow
@@ -124,6 +125,16 @@ def test_experiments_with_few_data_are_named_where_data_shrink(folder, answer, k
 def test_what_is_not_tested_is_drawn_faintly(tested):
     bars = [Bar("edsr-AP", 0.1, Interval(0.0, 0.2), tested)]
     assert (_FAINT.encode() in draw_intervals([Panel("A", bars)], x_label="dB")) != tested
+
+
+def test_a_long_title_beside_long_names_stays_in_the_picture(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "_as_svg", drawn.append)
+    bars = [Bar("DNSP-SRCNN-AP, as printed (untested)", 0.1, Interval(0.0, 0.2))]
+    draw_intervals([Panel("D2: Stand-in for ADNI, x2, 10 % of the slices", bars)], x_label="dB")
+    canvas = FigureCanvasAgg(drawn[0])
+    canvas.draw()
+    assert drawn[0].axes[0].title.get_window_extent().x1 <= drawn[0].bbox.x1
 
 
 def test_identical_images_are_left_out_and_counted(folder, answer, keep_rows):
