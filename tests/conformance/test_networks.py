@@ -154,6 +154,40 @@ def test_bfloat16_rounds_no_image(half_network, how, grad):
     assert on_bfloat16_grid(half) < 0.1
 
 
+@pytest.mark.parametrize("how", ["convolution_dtype", "autocast"])
+def test_bfloat16_rounds_no_image_on_its_way_in_or_past_the_convolutions(half_network, how):
+    depth = (5,) if half_network.dimensions == 3 else ()
+    images = half_network.add_inputs(torch.rand(1, 1, *depth, 24, 20, generator=torch.Generator().manual_seed(1)))
+    calls = []
+
+    def record(layer, inputs, output):
+        calls.append((layer, inputs[0].clone(), output.clone()))
+
+    for layer in half_network.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Conv3d):
+            layer.register_forward_hook(record)
+
+    @torch.no_grad()
+    def run_in_half():
+        calls.clear()
+        if how == "autocast":
+            with torch.autocast("cpu", torch.bfloat16):
+                return half_network(images)
+        with half_network.convolutions_in(torch.bfloat16):
+            return half_network(images)
+
+    run_in_half()
+    assert torch.equal(calls[0][1], images)
+    for layer, taken, made in (calls[0], calls[-1]):
+        assert made.dtype == torch.float32
+        torch.testing.assert_close(made, layer._conv_forward(taken, layer.weight, layer.bias))
+    last = calls[-1][0]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    past = images[:, :1] if getattr(half_network, "input_skip", False) else torch.zeros_like(images[:, :1])
+    assert torch.equal(run_in_half(), past)
+
+
 def test_bfloat16_is_nearer_to_float32_than_autocast_over_the_whole_network(half_network):
     depth = (5,) if half_network.dimensions == 3 else ()
     images = half_network.add_inputs(torch.rand(1, 1, *depth, 24, 20, generator=torch.Generator().manual_seed(1)))

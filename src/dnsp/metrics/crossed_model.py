@@ -74,7 +74,8 @@ def fit_crossed_model(values: Mapping[tuple[Subject, Training], float], *, confi
     over the other, and says nothing about the one.
 
     With 5 or 10 subjects, 3 to 10 trainings and normal values, 95 % intervals contain the true mean in 93 to 97 % of
-    simulated studies; where nothing varies but the rest, in up to 99 %.
+    simulated studies; with three trainings that differ more than the subjects do, in 92.7 %, and where nothing varies but
+    the rest, in up to 99 %.
 
     Parameters
     ----------

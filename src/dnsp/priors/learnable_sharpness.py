@@ -31,8 +31,9 @@ class LearnableSharpnessPrior(nn.Module):
     The filters W_l start as the Laplacian plus normal noise and are learned. As the paper prints it the loss has no
     lower bound: larger filters lower it without end. By default the filters that act are therefore those learned,
     shifted to zero mean and scaled to the Laplacian's own sum of absolute values (8, or 2). That sum bounds a filter's
-    gain at every frequency, so the loss of Eq. 10 with a mean over pixels is bounded below for every beta under
-    1/128 (1/8), the paper's 5e-3 among them; a bound on the Euclidean norm would not do at 5e-3.
+    gain at every frequency, so the loss of Eq. 10 with a mean over the pixels of P x P patches is bounded below for
+    every beta up to ((P - 2)^2 - 1) / 128 P^2 (with "gradient" 16 times as much). For P = 40 that is 7.0e-3; the paper's
+    5e-3 lies below from P = 11 on. A bound on the Euclidean norm would not do at 5e-3.
 
     Parameters
     ----------

@@ -134,7 +134,7 @@ _D2 = EvidenceExperiment(
 _E1, _E4 = (
     EvidenceExperiment(
         name=f"E{percent}",
-        question=f"Do the priors help with {percent} % noise in the input, where estimates have too much rank?",
+        question=f"Do the priors help with {percent} % noise in the input?",
         trainings=_with_seeds(3, _NP, _LR, _TVLR, _AP, _MATCHED),
         optimiser=_SHORT,
         patches=_FRESH,

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dnsp.errors import DataError, ModelError, SettingError, TrainingError
-from dnsp.networks import load_model
+from dnsp.networks import Network, load_model
 from dnsp.priors import LossSettings, SpatioStructuralLoss
 from dnsp.training import (
     FilterPatchSettings,
@@ -68,13 +68,15 @@ class Record(TrainingCallback):
 
 
 @pytest.fixture
-def images_of_the_loss():
-    """Collect every estimate and reference that a loss is called with."""
+def images_in_training():
+    """Collect the images that a network is called with, and every estimate and reference that a loss is."""
     seen = []
 
     def look(module, arguments):
         if isinstance(module, SpatioStructuralLoss):
             seen.extend(image.detach().clone() for image in arguments)
+        elif isinstance(module, Network):
+            seen.append(arguments[0][:, :1].clone())  # the image; other channels are what a network adds
 
     handle = nn.modules.module.register_module_forward_pre_hook(look)
     yield seen
@@ -86,13 +88,13 @@ def share_on_the_bfloat16_grid(images):
 
 
 @pytest.mark.parametrize("network", list(NETWORKS))
-def test_no_rounded_image_reaches_the_loss(run, images_of_the_loss, network):
+def test_no_rounded_image_reaches_the_network_or_the_loss(run, images_in_training, network):
     trained = {}
     for precision in ("float32", "bfloat16"):
-        images_of_the_loss.clear()
+        images_in_training.clear()
         trained[precision] = load_file(run(f"{precision}", precision=precision, **settings_of(network)))
-        assert images_of_the_loss
-        for images in images_of_the_loss:
+        assert images_in_training
+        for images in images_in_training:
             assert images.dtype == torch.float32
             inside = images[images != 0]  # the air around the head is 0 in every precision
             assert share_on_the_bfloat16_grid(inside) < 0.1

@@ -36,6 +36,7 @@ class _Analysis(NamedTuple):
     scale: int | None
     fraction: float | None
     missing: str
+    note: str = ""
 
 
 _ANALYSES = (
@@ -43,7 +44,15 @@ _ANALYSES = (
     _Analysis(
         "16", "Deep methods on 25 % of the training slices", "figure15", None, 0.25, "experiment figure15 at 25 %"
     ),
-    _Analysis("18", "Low field", "table3", None, None, "Table III"),
+    _Analysis(
+        "18",
+        "Low field",
+        "table3",
+        None,
+        None,
+        "Table III",
+        note="The caption of the paper's figure names EDSR, its text LFMRI, the other method of Table III. LFMRI is shown.",
+    ),
     _Analysis("21", "Paired scans: sharpness against total variation", "table5", None, None, "Table V"),
 )
 
@@ -95,6 +104,8 @@ def _draw(analysis: _Analysis, results: Results, cells: Cells, numbers: Numbers)
         _test_table(numbers, identity, test, [cell._asdict() for cell in grid.values()], _count(found, grid.values())),
         html.folded(summary, html.table(head, rows, summary)),
     ]
+    if analysis.note:
+        parts.append(html.paragraph(analysis.note, "note"))
     missing = [method for method in METHODS_OF_FIGURE[analysis.label] if method not in methods]
     if missing:
         named = ", ".join(name_method(method) for method in missing)
