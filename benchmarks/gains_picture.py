@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from statistics import fmean
 
 import matplotlib.pyplot as plt
 
@@ -39,8 +40,8 @@ def main(folder: str, picture: str) -> None:
     cells = group_cells(results.images)
     gains = find_gains(cells)
     lines = len(gains) + len({gain.cell.experiment for gain in gains})
-    print("| experiment | variant | trainings | gain, dB | 95 % | p, adjusted | | SSIM, 1e-3 | 95 % |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("| experiment | NP, dB | variant | trainings | gain, dB | 95 % | p, adjusted | | SSIM, 1e-3 | 95 % |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     figure, axes = plt.subplots(figsize=(7.6, 0.5 + 0.3 * lines), layout="constrained")
     row, last, places, names = 0.0, None, [], []
     for gain in gains:
@@ -50,6 +51,7 @@ def main(folder: str, picture: str) -> None:
                 0, row, SETTINGS[cell.experiment], transform=axes.get_yaxis_transform(), weight="bold", va="center"
             )
             row, last = row - 1, cell.experiment
+        without = fmean(image.psnr_db for image in cells[gain.reference])
         name = cell.method.partition("-")[2].replace("_", ", ")
         colour = COLOURS[gain.verdict]
         interval = "-"
@@ -63,7 +65,7 @@ def main(folder: str, picture: str) -> None:
         p = show_p(gain.adjusted_p) if found.is_tested else "-"
         similarity = contrast([(1, cells[cell]), (-1, cells[gain.reference])], "ssim")
         print(
-            f"| {cell.experiment} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {p} | {gain.verdict} "
+            f"| {cell.experiment} | {without:.2f} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {p} | {gain.verdict} "
             f"| {1e3 * similarity.value:+.1f} | {in_thousandths(similarity)} |"
         )
     axes.axvline(0, color="#1c232b", linewidth=1)
