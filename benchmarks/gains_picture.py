@@ -64,10 +64,9 @@ def main(folder: str, picture: str) -> None:
         row -= 1
         p = show_p(gain.adjusted_p) if found.is_tested else "-"
         similarity = contrast([(1, cells[cell]), (-1, cells[gain.reference])], "ssim")
-        print(
-            f"| {cell.experiment} | {without:.2f} | {name} | {found.trainings} | {found.value:+.3f} | {interval} | {p} | {gain.verdict} "
-            f"| {1e3 * similarity.value:+.1f} | {in_thousandths(similarity)} |"
-        )
+        of_psnr = f"{found.trainings} | {found.value:+.3f} | {interval} | {p} | {gain.verdict}"
+        of_ssim = f"{1e3 * similarity.value:+.1f} | {in_thousandths(similarity)}"
+        print(f"| {cell.experiment} | {without:.2f} | {name} | {of_psnr} | {of_ssim} |")
     axes.axvline(0, color="#1c232b", linewidth=1)
     axes.set_yticks(places, names)
     axes.set_ylim(row + 0.4, 0.7)

@@ -1,4 +1,4 @@
-"""What Eq. 10 does in each way that it can be read: how strong are the priors beside the data term, and where do they lead?
+"""What Eq. 10 does in each way that it can be read: how strong the priors are beside the data term, and where they lead.
 
 The paper does not say whether the data term is a sum or a mean over pixels, whether intensities lie on [0, 1] or [0, 255], or
 whether the priors are averaged or summed over a batch, and Eq. 10 speaks of an image where training sees patches. For networks
@@ -94,7 +94,8 @@ def main(cohort: str, *models: str) -> None:
     for reading, rows in found.items():
         (low, mean, high) = np.min(rows, 0), np.mean(rows, 0), np.max(rows, 0)
         shown = [
-            f"{mean[i]:.2g} | {mean[i + 1]:+.3f} ({low[i + 1]:+.3f} to {high[i + 1]:+.3f})" for i in range(0, len(mean), 2)
+            f"{mean[i]:.2g} | {mean[i + 1]:+.3f} ({low[i + 1]:+.3f} to {high[i + 1]:+.3f})"
+            for i in range(0, len(mean), 2)
         ]
         print(f"| {reading.name} | {' | '.join(shown)} |", flush=True)
 
