@@ -16,10 +16,11 @@ from dnsp.reproduction.report.gains import find_gains
 from dnsp.reproduction.report.results import read_results
 
 COLOURS = {"better": "#0b7a3b", "worse": "#b3261e", "undecided": "#4a5560", "untested": "#9aa4ae"}
+PUBLISHED = {("B", "AP"): 0.52}  # the paper's Table II: SRCNN on ADNI at x2
 SETTINGS = {
-    "A": "A: EDSR, 360 steps",
+    "A": "A: edsr-small, 360 steps",
     "B": "B: SRCNN, the paper's settings",
-    "C": "C: EDSR, 2250 steps",
+    "C": "C: edsr-small, 2250 steps",
     "D1": "D1: 8 slices of one subject",
     "D2": "D2: a tenth of the slices",
     "E1": "E1: input with 1 % noise",
@@ -40,7 +41,7 @@ def main(folder: str, picture: str) -> None:
     cells = group_cells(results.images)
     gains = find_gains(cells)
     lines = len(gains) + len({gain.cell.experiment for gain in gains})
-    print("| experiment | NP, dB | variant | trainings | gain, dB | 95 % | p, adjusted | | SSIM, 1e-3 | 95 % |")
+    print("| experiment | NP, dB | variant | trainings | gain, dB | 95 % | p, adjusted | verdict | SSIM, 1e-3 | 95 % |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     figure, axes = plt.subplots(figsize=(7.6, 0.5 + 0.3 * lines), layout="constrained")
     row, last, places, names = 0.0, None, [], []
@@ -59,6 +60,8 @@ def main(folder: str, picture: str) -> None:
             interval = " to ".join(f"{end:+.3f}" for end in found.model.interval)
             axes.hlines(row, *found.model.interval, color=colour, linewidth=2.2)
         axes.plot(found.value, row, "o", color=colour, markersize=5)
+        if (cell.experiment, name) in PUBLISHED:
+            axes.plot(PUBLISHED[cell.experiment, name], row, "x", color="#1c232b", markersize=7)
         places.append(row)
         names.append(name)
         row -= 1
