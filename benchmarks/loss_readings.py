@@ -5,6 +5,7 @@ whether the priors are averaged or summed over a batch, and Eq. 10 speaks of an 
 that were trained without priors, this gives the length of each prior's weighted gradient over that of the data term, and the
 cosine between the step that lowers the loss and the error (reference less estimate), on the last ten subjects of a cohort.
 
+    dnsp reproduce -o RESULTS --budget evidence --cohort ../shared/data/ds002748 --experiment A
     python benchmarks/loss_readings.py ../shared/data/ds002748 RESULTS/cells/*edsr-NP*/model.safetensors
 """
 

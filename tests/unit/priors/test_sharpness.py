@@ -95,7 +95,7 @@ def test_bounded_filters_keep_zero_mean_and_gain():
 
 
 def test_bounded_sharpness_is_at_most_64_times_the_energy():
-    # the checkerboard is what the Laplacian amplifies most: the bound is reached, and the range of beta follows from it
+    # the checkerboard is what the Laplacian amplifies most: the bound is reached
     i, j = torch.meshgrid(torch.arange(40), torch.arange(40), indexing="ij")
     board = ((i + j) % 2 * 2.0 - 1)[None, None]
     prior = LearnableSharpnessPrior(1, noise_variance=0.0)
@@ -104,6 +104,20 @@ def test_bounded_sharpness_is_at_most_64_times_the_energy():
     with torch.no_grad():
         prior.weight.copy_(random_images(1, 3, 3, seed=4))
     assert prior(board) <= 64.0 * n / (n - 1)
+
+
+@pytest.mark.parametrize("side", [11, 40])
+def test_beta_up_to_the_stated_bound_leaves_no_image_below_zero(side):
+    """A checkerboard with air around it is nearly the worst: variance counts the inner pixels alone, the data term all."""
+    i, j = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    board = ((i + j) % 2 * 2.0 - 1)[None, None]
+    board[..., [0, -1], :] = board[..., :, [0, -1]] = 0
+    data = 0.5 * board.square().mean()
+    sharpness = LearnableSharpnessPrior(1, noise_variance=0.0)(board)
+    bound = ((side - 2) ** 2 - 1) / (128 * side**2)
+    assert bound > 5e-3  # the paper's beta
+    assert data - bound * sharpness > 0
+    assert data - sharpness / 128 < 0
 
 
 @pytest.mark.parametrize("bounded", [True, False])

@@ -253,6 +253,7 @@ def test_figures_of_the_paper_have_the_papers_methods_and_others_stand_apart(pag
         tests = {name.split(".")[1] for name in numbers if name.startswith(figure) and name.endswith(".f")}
         assert tests - {"published"} == factors
     assert "Other methods on the same images, which are not in the paper's figure" in "".join(page.text)
+    assert "".join(page.text).count("LFMRI is shown.") == 1
 
 
 def test_the_gains_of_an_experiment_with_settings_of_its_own_stand_by_themselves(page, numbers):
